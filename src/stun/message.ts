@@ -66,7 +66,10 @@ const integrityTypes: Readonly<Record<IntegrityAlgorithm, number>> = {
   sha256: attributeTypes.messageIntegritySha256,
 };
 
-/** What may still follow each of the closing attributes; anything else there is ignored (RFC 8489 §14.5-14.7). */
+/**
+ * What may still follow each of the closing attributes; anything else there is ignored (RFC 8489 §14.5-14.7).
+ * Whatever may follow is itself a closing attribute, so each step only narrows.
+ */
 const allowedAfter: ReadonlyMap<number, ReadonlySet<number>> = new Map([
   [
     attributeTypes.messageIntegrity,
@@ -111,7 +114,7 @@ export function decodeMessage(datagram: Uint8Array): Decoded<StunMessage, StunRe
     if (end > bytes.length) return malformed("attribute-overrun");
     if (allowed === undefined || allowed.has(type)) {
       attributes.push({ type, value: bytes.subarray(start, end), offset });
-      allowed = allowedAfter.get(type) ?? allowed;
+      allowed = allowedAfter.get(type);
     }
     offset = paddedLength(end);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { attributeTypes } from "../../src/stun/attribute-types.ts";
 import type { IntegrityAlgorithm } from "../../src/stun/digest.ts";
@@ -22,7 +23,9 @@ function message(overrides: Partial<MessageFields>): Uint8Array {
 function truncated(length: number): Uint8Array {
   const value = new Uint8Array(length);
   const bytes = message({ attributes: [{ type: attributeTypes.messageIntegritySha256, value }] });
-  const digest = createHmac("sha256", key).update(bytes.subarray(0, 20)).digest();
+  const header = bytes.slice(0, 20);
+  header[3] = 4 + length;
+  const digest = createHmac("sha256", key).update(header).digest();
   bytes.set(digest.subarray(0, length), 24);
   return bytes;
 }
@@ -90,12 +93,28 @@ test("SHA-1 and SHA-256 may stand side by side", () => {
   assert.equal(verifyMessageIntegritySha256(both, key), true);
 });
 
+/** Puts the right CRC into a message whose FINGERPRINT attribute is at byte 20; only the bytes that there is room for. */
+function fingerprinted(length: number, transaction: Uint8Array, after: MessageFields["attributes"] = []): Uint8Array {
+  const attributes = [{ type: attributeTypes.fingerprint, value: new Uint8Array(length) }, ...after];
+  const bytes = message({ transactionId: transaction, attributes });
+  const value = Buffer.alloc(4);
+  value.writeUInt32BE((crc32(bytes.subarray(0, 20)) ^ 0x5354554e) >>> 0);
+  bytes.set(value.subarray(0, length), 24);
+  return bytes;
+}
+
 test("a fingerprint that does not close the message is wrong", () => {
-  const last = messageOf(message({ fingerprint: true }));
-  const more = message({
-    attributes: [...last.attributes, { type: attributeTypes.software, value: new Uint8Array() }],
-  });
+  assert.equal(verifyFingerprint(messageOf(fingerprinted(4, transactionId))), true);
+  const more = fingerprinted(4, transactionId, [{ type: attributeTypes.software, value: new Uint8Array() }]);
   assert.equal(verifyFingerprint(messageOf(more)), false);
-  const short = message({ attributes: [{ type: attributeTypes.fingerprint, value: new Uint8Array(3) }] });
-  assert.equal(verifyFingerprint(messageOf(short)), false);
+});
+
+test("a fingerprint of three bytes is wrong, even if the fourth would be zero", () => {
+  let right = 0;
+  for (let i = 0; i < 2048; i++) {
+    const transaction = Uint8Array.of(i >> 8, i & 0xff, ...transactionId.subarray(2));
+    if (fingerprinted(4, transaction)[27] === 0) right++;
+    assert.equal(verifyFingerprint(messageOf(fingerprinted(3, transaction))), false);
+  }
+  assert.ok(right > 0);
 });
