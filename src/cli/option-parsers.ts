@@ -1,0 +1,54 @@
+import { InvalidArgumentError } from "commander";
+import { normalizeAddress, parseHostPort } from "../core/address.ts";
+import { type Cidr, parseCidr } from "../core/cidr.ts";
+
+/** Reads an integer option between `min` and `max`. The command line's parser adds the option's name to the error. */
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** Reads an integer option between `min` and `max`, or the word `none`. */
+export function integerOrNone(min: number, max: number): (text: string) => number | "none" {
+  return (text) => (text === "none" ? "none" : integer(min, max)(text));
+}
+
+/** Reads seconds, fractions allowed, more than 0. */
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("Give seconds, more than 0.");
+}
+
+/** Collects a repeatable option of address blocks. */
+export function cidrs(text: string, before: readonly Cidr[] | undefined): readonly Cidr[] {
+  const cidr = parseCidr(text);
+  if (cidr === undefined)
+    throw new InvalidArgumentError("Give an address or a block such as 192.0.2.0/24 or 2001:db8::/32.");
+  return [...(before ?? []), cidr];
+}
+
+/** Reads an IP address. */
+export function ipAddress(text: string): string {
+  const address = normalizeAddress(text);
+  if (address === undefined) throw new InvalidArgumentError("Give an IP address.");
+  return address;
+}
+
+/** Reads a host name or an IP address; not a port, not a URL. */
+export function hostName(text: string): string {
+  const parsed = parseHostPort(text, 1);
+  if (parsed === undefined || parsed.port !== 1) throw new InvalidArgumentError("Give a host name or an IP address.");
+  return parsed.host;
+}
+
+/** Reads components such as `0,2`. */
+export function componentList(text: string): readonly number[] {
+  const components = text.split(",").map((part) => (/^\d{1,3}$/.test(part.trim()) ? Number(part) : 255));
+  if (components.some((component) => component > 254))
+    throw new InvalidArgumentError("Give components such as 0 or 0,2.");
+  return [...new Set(components)].sort((a, b) => a - b);
+}

@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import { stateFolder } from "../config/platform-paths.ts";
+import type { RelayConfig, StreamConfig } from "../config/relay-config.ts";
+import { loadKeys } from "../config/state-file.ts";
+import type { Cidr } from "../core/cidr.ts";
+import { PunchcastError } from "../core/errors.ts";
+import { systemRandom } from "../core/random.ts";
+import type { StreamKeys } from "../relay/credentials.ts";
+import { defaultLimits, type Limits } from "../relay/limits.ts";
+import type { StreamOptions } from "../relay/stream.ts";
+import type { RelayOptions } from "../server/relay-server.ts";
+
+/** The flags of `punchcast relay`. */
+export interface RelayFlags {
+  readonly config?: string;
+  readonly listen?: string;
+  readonly publicAddress?: string;
+  readonly punchPort?: number;
+  readonly stream?: string;
+  readonly ingestPort?: number | "none";
+  readonly components?: number;
+  readonly from?: readonly Cidr[];
+  readonly viewKey?: string;
+  readonly publishKey?: string;
+  readonly authSecret?: string;
+  readonly open?: boolean;
+  readonly openFrom?: readonly Cidr[];
+  readonly plane?: "userspace";
+  readonly state?: string;
+  readonly json?: boolean;
+}
+
+/** The seed's first ingest port. */
+export const defaultIngestPort = 9099;
+
+/** Two tracks, RTP and RTCP each: what MP4Box and gpac send for a film. */
+export const defaultComponents = 4;
+
+/**
+ * What the relay is started with: flags first, then the configuration file, then defaults. Keys that neither names come
+ * from the state file, where they are made if need be.
+ * @throws PunchcastError BAD_OPTION, STATE_UNREADABLE, FILE_UNWRITABLE
+ */
+export async function relayOptions(flags: RelayFlags, config: RelayConfig): Promise<RelayOptions> {
+  const from = flags.openFrom ?? config.openFrom ?? [];
+  const isOpen = flags.open ?? config.open ?? false;
+  if (from.length > 0 && !isOpen) {
+    throw new PunchcastError(
+      "BAD_OPTION",
+      "--open-from limits bare punches, which are off: add --open to switch them on.",
+    );
+  }
+  const statePath = flags.state ?? config.state ?? join(stateFolder(process.env, process.platform), "relay.json");
+  return {
+    streams: await withKeys(chooseStreams(flags, config), statePath),
+    ...set({ listen: flags.listen ?? config.listen }),
+    ...set({ publicAddress: flags.publicAddress ?? config.publicAddress }),
+    ...set({ punchPort: flags.punchPort ?? config.punchPort }),
+    ...set({ authSecret: flags.authSecret ?? config.authSecret }),
+    ...set({ plane: flags.plane ?? config.plane }),
+    ...(isOpen && { open: { from } }),
+    limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
+  };
+}
+
+/** The streams of the file; without any, the one that the flags describe. */
+function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamConfig[] {
+  const { stream, ingestPort, components, from, viewKey, publishKey } = flags;
+  if (config.streams === undefined)
+    return [{ name: stream ?? "live", ingestPort, components, from, viewKey, publishKey }];
+  const oneStream = {
+    stream,
+    "ingest-port": ingestPort,
+    components,
+    from,
+    "view-key": viewKey,
+    "publish-key": publishKey,
+  };
+  const used = Object.entries(oneStream).find(([, value]) => value !== undefined)?.[0];
+  if (used === undefined) return config.streams;
+  throw new PunchcastError(
+    "BAD_OPTION",
+    `--${used} describes one stream, but ${flags.config} lists streams: set it there.`,
+  );
+}
+
+async function withKeys(configs: readonly StreamConfig[], statePath: string): Promise<StreamOptions[]> {
+  const lacking = configs.filter(({ viewKey, publishKey }) => viewKey === undefined || publishKey === undefined);
+  const names = lacking.map(({ name }) => name);
+  const keys = names.length === 0 ? new Map<string, StreamKeys>() : await loadKeys(statePath, names, systemRandom);
+  return configs.map(
+    ({ name, components = defaultComponents, ingestPort = defaultIngestPort, from = [], viewKey, publishKey }) => ({
+      name,
+      components,
+      ingestPort: ingestPort === "none" ? undefined : ingestPort,
+      from,
+      viewKey: viewKey ?? keys.get(name)?.viewKey ?? "",
+      publishKey: publishKey ?? keys.get(name)?.publishKey ?? "",
+    }),
+  );
+}
+
+/** The entries that have a value. */
+function set<T extends object>(entries: { readonly [Key in keyof T]?: T[Key] | undefined }): Partial<T> {
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

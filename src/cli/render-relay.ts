@@ -1,0 +1,80 @@
+import type { ListeningStream, ServerEvent, StreamStats } from "../server/server-events.ts";
+import type { Output } from "./output.ts";
+import { formatBitrate } from "./table.ts";
+
+/** Says in words what a relay tells. `isOpen`: bare punches are taken, so the seed's client is shown too. */
+export function createRelayRenderer(
+  isOpen: boolean,
+): (event: ServerEvent, output: Output<ServerEvent>) => string | undefined {
+  let bytesBefore = new Map<string, number>();
+  let uptimeBefore = 0;
+
+  function renderStats(event: ServerEvent & { event: "stats" }): string {
+    const elapsed = Math.max(1, event.uptimeMs - uptimeBefore) / 1000;
+    const parts = event.streams.map((stream) => {
+      const bitrate = ((bytesIn(stream) - (bytesBefore.get(stream.name) ?? 0)) * 8) / elapsed;
+      const drops = stream.out.drops > 0 ? `, ${stream.out.drops} dropped` : "";
+      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${drops}`;
+    });
+    uptimeBefore = event.uptimeMs;
+    bytesBefore = new Map(event.streams.map((stream) => [stream.name, bytesIn(stream)]));
+    return parts.join("  |  ");
+  }
+
+  return (event, output) => {
+    switch (event.event) {
+      case "listening":
+        return renderStart(event, isOpen);
+      case "warning":
+        return `Warning: ${event.message}`;
+      case "publisher":
+        return `${event.stream}: publisher ${event.state} at ${event.address} (component ${event.component}, by ${event.by})`;
+      case "hole-opened":
+        return `${event.stream}: hole ${event.component} opened to ${event.mapped} from ${event.relay} (${event.by})`;
+      case "hole-moved":
+        return `${event.stream}: hole ${event.component} moved from ${event.previous} to ${event.mapped}`;
+      case "hole-closed":
+        return `${event.stream}: hole ${event.component} to ${event.mapped} closed (${event.reason})`;
+      case "stats":
+        output.live(renderStats(event));
+        return undefined;
+      case "stopped":
+        return "Stopped.";
+    }
+  };
+}
+
+function bytesIn(stream: StreamStats): number {
+  return stream.in.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function renderStart({ punch, plane, streams }: ServerEvent & { event: "listening" }, isOpen: boolean): string {
+  const host = punch.slice(0, punch.lastIndexOf(":"));
+  const lines = [`Relay on ${punch} (${plane} plane). Ready to paste:`];
+  for (const stream of streams) lines.push("", `Stream '${stream.name}'`, ...senderLines(stream, host));
+  const [first] = streams;
+  if (isOpen && first !== undefined) {
+    const port = punch.slice(punch.lastIndexOf(":") + 1);
+    lines.push("", `  bare watch   punchcast watch --bare ${punch}`);
+    lines.push(
+      `  bare client  python3 -c "import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'0',('${host}',${port})); print(s.getsockname()[1])"`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function senderLines(stream: ListeningStream, host: string): string[] {
+  const lines: string[] = [];
+  const [port] = stream.ingestPorts;
+  if (port !== undefined) {
+    const bare = host.replace(/[[\]]/g, "");
+    lines.push(`  MP4Box       MP4Box -rtp -dst=${bare} -port=${port} -fps=24 coolVideo.mp4`);
+    lines.push(`  gpac         gpac -i coolVideo.mp4 -o live.sdp:ip=${bare}:port=${port}`);
+    const video = `-map 0:v -c copy -f rtp rtp://${host}:${port}`;
+    const audio = stream.ingestPorts.length > 2 ? ` -map 0:a -c copy -f rtp rtp://${host}:${port + 2}` : "";
+    lines.push(`  ffmpeg       ffmpeg -re -i coolVideo.mp4 ${video}${audio} > live.sdp`);
+  }
+  lines.push(`  punchcast    punchcast send coolVideo.mp4 '${stream.publishUrl}' --sdp live.sdp`);
+  lines.push(`  watch        punchcast watch '${stream.watchUrl}' --sdp live.sdp`);
+  return lines;
+}

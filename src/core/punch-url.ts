@@ -1,0 +1,63 @@
+import { formatHost, parseHostPort } from "./address.ts";
+import { PunchcastError } from "./errors.ts";
+
+/** A stream at a relay, as people pass it around: `punch://HOST[:9000]/STREAM?key=…[&expires=UNIX]`. */
+export interface PunchUrl {
+  /** Name or IP literal (without brackets) of the relay. */
+  readonly host: string;
+  /** The relay's punch port. Default 9000. */
+  readonly port: number;
+  readonly stream: string;
+  /** The view or publish key, or the password of a time-limited credential. */
+  readonly key: string;
+  /** Of a time-limited credential: when it ends, in seconds since 1970 UTC. */
+  readonly expires?: number;
+}
+
+/** The punch port unless a URL or an option says otherwise: the seed's. */
+export const defaultPunchPort = 9000;
+
+/**
+ * Reads a `punch://` URL.
+ * @throws PunchcastError BAD_URL, never naming the key
+ */
+export function parsePunchUrl(text: string): PunchUrl {
+  const match = /^punch:\/\/([^/?#]+)\/([^/?#]+)(?:\?([^#]*))?$/.exec(text);
+  const place = match?.[1] === undefined ? undefined : parseHostPort(match[1], defaultPunchPort);
+  const query = new URLSearchParams(match?.[3] ?? "");
+  const shown = text.replace(/\?.*$/s, "");
+  if (match === null || place === undefined) {
+    throw new PunchcastError(
+      "BAD_URL",
+      `'${shown}' is not a stream's URL: write punch://HOST[:${defaultPunchPort}]/STREAM?key=KEY.`,
+    );
+  }
+  const key = query.get("key");
+  if (key === null || key === "") {
+    throw new PunchcastError("BAD_URL", `'${shown}' has no key: add ?key=KEY as the relay prints it.`);
+  }
+  const expires = query.get("expires");
+  if (expires !== null && !/^\d{1,15}$/.test(expires)) {
+    throw new PunchcastError("BAD_URL", `expires=${expires} in '${shown}' is not a time: give seconds since 1970 UTC.`);
+  }
+  const stream = decodeStream(match[2] ?? "", shown);
+  return { host: place.host, port: place.port, stream, key, ...(expires !== null && { expires: Number(expires) }) };
+}
+
+/** Writes a `punch://` URL; the default port is left out. */
+export function formatPunchUrl(url: PunchUrl): string {
+  const port = url.port === defaultPunchPort ? "" : `:${url.port}`;
+  const query = new URLSearchParams({
+    key: url.key,
+    ...(url.expires !== undefined && { expires: String(url.expires) }),
+  });
+  return `punch://${formatHost(url.host)}${port}/${encodeURIComponent(url.stream)}?${query}`;
+}
+
+function decodeStream(text: string, shown: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new PunchcastError("BAD_URL", `The stream's name in '${shown}' is not valid percent-encoding.`, cause);
+  }
+}

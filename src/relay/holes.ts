@@ -1,0 +1,141 @@
+import { type Endpoint, formatEndpoint, sameEndpoint } from "../core/address.ts";
+import type { Effects, HoleCloseReason } from "./events.ts";
+import type { HoleId } from "./forwarding.ts";
+import { consentLifetimeSeconds, type Limits } from "./limits.ts";
+import type { Stream } from "./stream.ts";
+
+/** A hole in a viewer's NAT: (stream, component) → mapped address, with consent. */
+export interface Hole {
+  readonly id: HoleId;
+  readonly stream: Stream;
+  readonly component: number;
+  readonly by: "key" | "bare";
+  /** The relay's address and port that the viewer punched to. */
+  readonly local: Endpoint;
+  /** The viewer's mapped address. */
+  readonly remote: Endpoint;
+  /** When it closes unless consent is renewed, in the core's milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** The limit that refused a hole. */
+export type HoleRefusal = "holes-per-address" | "holes-per-stream" | "holes-total" | "bare-holes";
+
+/** What opening or renewing a hole asks for. */
+export interface HoleRequest extends Pick<Hole, "id" | "stream" | "component" | "by" | "local" | "remote"> {}
+
+/** All open holes. */
+export interface Holes {
+  /** Opens the hole, renews its consent, or moves it to the address it is now punched from: whichever is needed. */
+  renew(request: HoleRequest, now: number, effects: Effects): HoleRefusal | undefined;
+  /** The hole whose viewer has this mapped address. */
+  at(remote: Endpoint): Hole | undefined;
+  /** Closes a hole; nothing happens if there is none. */
+  close(id: HoleId, reason: HoleCloseReason, effects: Effects): void;
+  /** Closes the holes whose consent expired. */
+  tick(now: number, effects: Effects): void;
+  /** How many holes are open, of a stream or of all. */
+  count(stream?: string): number;
+  /** Every open hole. */
+  values(): Iterable<Hole>;
+}
+
+/** A table of holes under `limits`, empty at first. */
+export function createHoles(limits: Limits): Holes {
+  const byId = new Map<HoleId, Hole>();
+  const byRemote = new Map<string, Hole>();
+  const perAddress = new Map<string, number>();
+  const perStream = new Map<string, number>();
+  let bare = 0;
+
+  function add(hole: Hole): void {
+    byId.set(hole.id, hole);
+    byRemote.set(formatEndpoint(hole.remote), hole);
+    count(perAddress, hole.remote.address, 1);
+    count(perStream, hole.stream.name, 1);
+    if (hole.by === "bare") bare += 1;
+  }
+
+  function remove(hole: Hole): void {
+    byId.delete(hole.id);
+    byRemote.delete(formatEndpoint(hole.remote));
+    count(perAddress, hole.remote.address, -1);
+    count(perStream, hole.stream.name, -1);
+    if (hole.by === "bare") bare -= 1;
+  }
+
+  function refusal(request: HoleRequest, old: Hole | undefined): HoleRefusal | undefined {
+    const fromHere = old?.remote.address === request.remote.address ? 1 : 0;
+    if ((perAddress.get(request.remote.address) ?? 0) - fromHere >= limits.holesPerAddress) return "holes-per-address";
+    if (old !== undefined) return undefined;
+    if ((perStream.get(request.stream.name) ?? 0) >= limits.holesPerStream) return "holes-per-stream";
+    if (byId.size >= limits.holesTotal) return "holes-total";
+    if (request.by === "bare" && bare >= limits.bareHoles) return "bare-holes";
+    return undefined;
+  }
+
+  function close(id: HoleId, reason: HoleCloseReason, effects: Effects): void {
+    const hole = byId.get(id);
+    if (hole === undefined) return;
+    remove(hole);
+    effects.changes.push({ type: "close-hole", hole: id });
+    effects.events.push({ event: "hole-closed", ...describe(hole), reason });
+  }
+
+  return {
+    renew(request, now, effects) {
+      const old = byId.get(request.id);
+      const expiresAt = now + consentLifetimeSeconds * 1000;
+      const hole: Hole = { ...request, expiresAt };
+      const stays = old !== undefined && sameEndpoint(old.remote, hole.remote);
+      if (old !== undefined && stays && sameEndpoint(old.local, hole.local)) {
+        byId.set(hole.id, hole);
+        byRemote.set(formatEndpoint(hole.remote), hole);
+        return undefined;
+      }
+      const refused = refusal(request, old);
+      if (refused !== undefined) return refused;
+      // One mapped address is one socket of one viewer: two holes to it would deliver everything twice.
+      const other = byRemote.get(formatEndpoint(hole.remote));
+      if (other !== undefined && other.id !== hole.id) close(other.id, "replaced", effects);
+      if (old !== undefined) remove(old);
+      add(hole);
+      const target = { local: hole.local, remote: hole.remote };
+      if (old === undefined) {
+        const component = hole.stream.componentIds[hole.component] ?? "";
+        effects.changes.push({ type: "open-hole", hole: hole.id, component, target });
+        effects.events.push({
+          event: "hole-opened",
+          ...describe(hole),
+          by: hole.by,
+          relay: formatEndpoint(hole.local),
+        });
+      } else {
+        effects.changes.push({ type: "move-hole", hole: hole.id, target });
+        if (!stays)
+          effects.events.push({ event: "hole-moved", ...describe(hole), previous: formatEndpoint(old.remote) });
+      }
+      return undefined;
+    },
+
+    at: (remote) => byRemote.get(formatEndpoint(remote)),
+    close,
+
+    tick(now, effects) {
+      for (const hole of byId.values()) if (hole.expiresAt <= now) close(hole.id, "expired", effects);
+    },
+
+    count: (stream) => (stream === undefined ? byId.size : (perStream.get(stream) ?? 0)),
+    values: () => byId.values(),
+  };
+}
+
+function count(counts: Map<string, number>, key: string, delta: number): void {
+  const next = (counts.get(key) ?? 0) + delta;
+  if (next > 0) counts.set(key, next);
+  else counts.delete(key);
+}
+
+function describe(hole: Hole): { hole: HoleId; stream: string; component: number; mapped: string } {
+  return { hole: hole.id, stream: hole.stream.name, component: hole.component, mapped: formatEndpoint(hole.remote) };
+}

@@ -1,0 +1,107 @@
+import type { Endpoint } from "../core/address.ts";
+import { PunchcastError } from "../core/errors.ts";
+import { openUdpSocket, type UdpSocket } from "../udp/udp-socket.ts";
+
+/** One UDP port on each of the host's addresses. */
+export interface RelayPort {
+  readonly port: number;
+  /** What the port is for, in errors: `punch port (--punch-port)`. */
+  readonly purpose: string;
+  readonly onDatagram: (bytes: Uint8Array, from: Endpoint, local: Endpoint) => void;
+}
+
+/** All sockets of a relay. */
+export interface RelayPorts {
+  /**
+   * Opens `port` on every address.
+   * @returns the port, which was chosen here if 0 was asked for
+   * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+   */
+  open(port: RelayPort): Promise<number>;
+  /** Opens every port on the addresses that the host has gained, and forgets those it has lost. */
+  follow(addresses: readonly string[]): Promise<void>;
+  /** Sends from one of the sockets; false if it was dropped or there is no such socket (any more). */
+  send(local: Endpoint, remote: Endpoint, bytes: Uint8Array): boolean;
+  /** The addresses that are bound now. */
+  addresses(): readonly string[];
+  /** The smallest kernel buffers that any socket was granted, in bytes. */
+  smallestBuffers(): { readonly receiveBytes: number; readonly sendBytes: number };
+  /** Datagrams the system refused to send. */
+  sendErrors(): number;
+  close(): Promise<void>;
+}
+
+/**
+ * Kernel buffers of each socket. 4 MB holds a second of a 32 Mbit/s stream, enough for the worst pause of a busy host;
+ * more would only hide that the relay can't keep up.
+ */
+export const socketBufferBytes: number = 4 << 20;
+
+/** Makes the sockets' keeper for the given addresses; nothing is bound until `open`. */
+export function createRelayPorts(initialAddresses: readonly string[]): RelayPorts {
+  const byAddress = new Map<string, Map<number, UdpSocket>>(initialAddresses.map((address) => [address, new Map()]));
+  const ports: RelayPort[] = [];
+
+  async function openAt(address: string, sockets: Map<number, UdpSocket>, want: RelayPort): Promise<number> {
+    const { port, purpose, onDatagram } = want;
+    const socket: UdpSocket = await openUdpSocket({
+      address,
+      port,
+      purpose,
+      bufferBytes: socketBufferBytes,
+      onDatagram: (bytes, from) => onDatagram(bytes, from, socket.local),
+    });
+    sockets.set(socket.local.port, socket);
+    return socket.local.port;
+  }
+
+  const every = (): UdpSocket[] => [...byAddress.values()].flatMap((sockets) => [...sockets.values()]);
+
+  return {
+    async open(want) {
+      let chosen = want.port;
+      for (const [address, sockets] of byAddress) chosen = await openAt(address, sockets, { ...want, port: chosen });
+      ports.push({ ...want, port: chosen });
+      return chosen;
+    },
+
+    async follow(addresses) {
+      for (const [address, sockets] of byAddress) {
+        if (addresses.includes(address)) continue;
+        byAddress.delete(address);
+        await Promise.all([...sockets.values()].map((socket) => socket.close()));
+      }
+      for (const address of addresses) {
+        if (byAddress.has(address)) continue;
+        const sockets = new Map<number, UdpSocket>();
+        try {
+          for (const port of ports) await openAt(address, sockets, port);
+          byAddress.set(address, sockets);
+        } catch (error) {
+          await Promise.all([...sockets.values()].map((socket) => socket.close()));
+          // An IPv6 address that is still being checked for duplicates cannot be bound yet: the next look will find it ready.
+          if (!(error instanceof PunchcastError)) throw error;
+        }
+      }
+    },
+
+    send: (local, remote, bytes) => byAddress.get(local.address)?.get(local.port)?.send(bytes, remote) ?? false,
+    addresses: () => [...byAddress.keys()],
+
+    smallestBuffers() {
+      const buffers = every().map((socket) => socket.buffers());
+      return {
+        receiveBytes: Math.min(...buffers.map(({ receiveBytes }) => receiveBytes)),
+        sendBytes: Math.min(...buffers.map(({ sendBytes }) => sendBytes)),
+      };
+    },
+
+    sendErrors: () => every().reduce((sum, socket) => sum + socket.sendErrors(), 0),
+
+    async close() {
+      const sockets = every();
+      byAddress.clear();
+      await Promise.all(sockets.map((socket) => socket.close()));
+    },
+  };
+}

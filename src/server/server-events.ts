@@ -1,0 +1,54 @@
+import type { Counters } from "../data-plane/data-plane.ts";
+import type { RelayEvent } from "../relay/events.ts";
+
+/** One stream as it was started. */
+export interface ListeningStream {
+  readonly name: string;
+  readonly components: number;
+  /** The port of each component; empty if only publishers with the key are taken. */
+  readonly ingestPorts: readonly number[];
+  /** `punch://…` with the view key: whoever has it can watch. */
+  readonly watchUrl: string;
+  /** `punch://…` with the publish key. */
+  readonly publishUrl: string;
+}
+
+/** What went through one component from the publisher, since the relay started. */
+export interface IngestCounters {
+  readonly component: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** One stream's figures; totals since the relay started. */
+export interface StreamStats {
+  readonly name: string;
+  readonly publisherLive: boolean;
+  /** Open holes now. */
+  readonly holes: number;
+  readonly in: readonly IngestCounters[];
+  readonly out: Counters;
+}
+
+/** Everything a relay tells. As JSON, one object a line, this is the program's interface. */
+export type ServerEvent =
+  | RelayEvent
+  | {
+      readonly event: "listening";
+      /** Where viewers punch to: `host:port` for people, then every address that is bound. */
+      readonly punch: string;
+      readonly addresses: readonly string[];
+      readonly plane: string;
+      readonly streams: readonly ListeningStream[];
+    }
+  | { readonly event: "warning"; readonly message: string }
+  | {
+      readonly event: "stats";
+      readonly uptimeMs: number;
+      readonly streams: readonly StreamStats[];
+      /** Datagrams that were refused or not understood, by reason. */
+      readonly refused: Readonly<Record<string, number>>;
+      /** Datagrams that the system would not send. */
+      readonly sendErrors: number;
+    }
+  | { readonly event: "stopped" };

@@ -1,0 +1,204 @@
+import { type Endpoint, formatEndpoint } from "../core/address.ts";
+import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
+import { PunchcastError } from "../core/errors.ts";
+import type { PunchUrl } from "../core/punch-url.ts";
+import { type Random, systemRandom } from "../core/random.ts";
+import { createBareMachine } from "../punch/bare-machine.ts";
+import { explainRefusal, usernameFor } from "../punch/credentials.ts";
+import type { PunchEvent, PunchMachine } from "../punch/machine.ts";
+import { createStunMachine } from "../punch/stun-machine.ts";
+import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-statistics.ts";
+import { sourceAddressFor } from "../udp/route.ts";
+import { createViewerHoles, type ViewerHoles } from "./holes.ts";
+import { openPlayerPorts, type PlayerPorts } from "./player-ports.ts";
+import { createStallDetector } from "./stall-detector.ts";
+import type { ComponentStats, WatchEvent } from "./watch-events.ts";
+
+/** Punches for one stream at one address of its relay, and hands what arrives to a player. */
+export interface WatchSession {
+  /** Opens the holes; resolves when every one is open. Rejects with RELAY_REFUSED if the relay refuses for good. */
+  open(): Promise<void>;
+  /** Where a player listens; `undefined` before the holes are open. */
+  playerPort(): number | undefined;
+  /** True once the relay has answered anything. */
+  answered(): boolean;
+  stats(): {
+    readonly rttMs: number | undefined;
+    readonly components: readonly ComponentStats[];
+    readonly strangers: number;
+  };
+  /** Leaves: tells the relay, frees the ports. */
+  close(): Promise<void>;
+}
+
+/** What a session is made of. */
+export interface WatchSessionOptions {
+  readonly relay: Endpoint;
+  /** Credentials; `undefined` for the seed's bare punch. */
+  readonly url: PunchUrl | undefined;
+  /** Default: all that the relay says there are; for a bare punch 0 to 3. */
+  readonly components?: readonly number[];
+  /** Where the player's ports begin. Default: the first free ones from 5004 on. */
+  readonly playerPort?: number;
+  /** Clock rate in Hz of a component's payload type, from an SDP, for jitter. Default: estimated. */
+  readonly clockRateOf?: (component: number, payloadType: number) => number | undefined;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly onEvent: (event: WatchEvent) => void;
+  /** The relay refused for good after it had let us in. */
+  readonly onRefused: (error: PunchcastError) => void;
+}
+
+/** A bare punch learns of no components: two tracks with their RTCP, as the seed's sender has them. */
+const bareComponents = [0, 1, 2, 3];
+
+const watchTickMs = 250;
+/** After this many requests without an answer people want to know. About two seconds. */
+const unansweredToTell = 3;
+
+/** Prepares a session; nothing is opened before `open`. */
+export function createWatchSession(options: WatchSessionOptions): WatchSession {
+  const { relay, url, onEvent, clock = systemClock, random = systemRandom } = options;
+  const sessionId = Buffer.from(random.bytes(8)).toString("hex");
+  const statistics = new Map<number, ReceiveStatistics>();
+  const mappedOf = new Map<number, string>();
+  const stalls = createStallDetector();
+  const gate = Promise.withResolvers<void>();
+  let wanted: readonly number[] | undefined = options.components ?? (url === undefined ? bareComponents : undefined);
+  let holes: ViewerHoles | undefined;
+  let player: PlayerPorts | undefined;
+  let localAddress = relay.address;
+  let rttMs: number | undefined;
+  let told = 0;
+  let stopTicking = (): void => {};
+  let closed = false;
+
+  function machineFor(component: number): PunchMachine {
+    if (url === undefined) return createBareMachine({ component, random });
+    const username = usernameFor(url, "viewer");
+    return createStunMachine({ role: "viewer", component, session: sessionId, username, password: url.key, random });
+  }
+
+  function localOf(component: number): string {
+    return formatEndpoint({ address: localAddress, port: holes?.get(component)?.local.port ?? 0 });
+  }
+
+  function onPunch(component: number, event: PunchEvent): void {
+    if (closed) return;
+    if (event.type === "refused") onRefusal(event);
+    else onGranted(component, event);
+  }
+
+  function onGranted(component: number, event: PunchEvent & { type: "granted" }): void {
+    rttMs = event.rttMs;
+    told = 0;
+    const previous = mappedOf.get(component);
+    mappedOf.set(component, event.mapped);
+    const where = { component, local: localOf(component), mapped: event.mapped, relay: formatEndpoint(relay) };
+    if (previous === undefined) onEvent({ event: "punched", ...where });
+    else if (previous !== event.mapped) onEvent({ event: "rebound", ...where, previous });
+    if (wanted === undefined) {
+      wanted = Array.from({ length: event.components }, (_, k) => k);
+      openSockets(wanted).catch(gate.reject);
+    }
+    if (wanted.every((k) => mappedOf.has(k))) gate.resolve();
+  }
+
+  function onRefusal({ code, reason, final }: PunchEvent & { type: "refused" }): void {
+    const message = `Relay ${formatEndpoint(relay)} refused: ${explainRefusal(code, reason)}.`;
+    if (!final) {
+      onEvent({ event: "waiting", message: `${message} Trying again.` });
+      return;
+    }
+    const error = new PunchcastError("RELAY_REFUSED", message);
+    gate.reject(error);
+    options.onRefused(error);
+  }
+
+  function onMedia(component: number, bytes: Uint8Array): void {
+    const now = clock.now();
+    let seen = statistics.get(component);
+    if (seen === undefined) {
+      const { clockRateOf = () => undefined } = options;
+      seen = createReceiveStatistics({ clockRateOf: (payloadType) => clockRateOf(component, payloadType) });
+      statistics.set(component, seen);
+    }
+    seen.onPacket(bytes, now);
+    // RTCP comes every few seconds by nature: only the components of RTP show whether media flows.
+    if (component % 2 === 0) {
+      const stoppedFor = stalls.onMedia(component, now);
+      if (stoppedFor !== undefined) onEvent({ event: "resumed", afterMs: Math.round(stoppedFor) });
+    }
+    player?.deliver(component, bytes);
+  }
+
+  function makeHoles(): ViewerHoles {
+    return createViewerHoles({ relay, machineFor, clock, random, onPunch, onMedia });
+  }
+
+  /** Opens sockets for these components, on other ports if one of them is taken. */
+  async function openSockets(components: readonly number[]): Promise<void> {
+    for (let attempt = 0; attempt < 20 && !closed; attempt += 1) {
+      holes ??= makeHoles();
+      if (await holes.open(components)) return;
+      await holes.close();
+      mappedOf.clear();
+      holes = undefined;
+    }
+    if (closed) return;
+    throw new PunchcastError(
+      "PORT_IN_USE",
+      `No ${components.length} UDP ports in a row are free on this host: close some programs.`,
+    );
+  }
+
+  function tick(): void {
+    const now = clock.now();
+    for (const component of stalls.silent(now)) holes?.get(component)?.punchNow();
+    if (stalls.stalled(now)) onEvent({ event: "stalled", sinceMs: Math.round(stalls.silenceMs(now) ?? 0) });
+    const unanswered = Math.max(0, ...[...(holes?.all() ?? [])].map((socket) => socket.unanswered()));
+    if (unanswered < unansweredToTell * (told + 1)) return;
+    told += 1;
+    const message = `No answer from relay ${formatEndpoint(relay)} to ${unanswered} requests; trying on. Is it running, and is its UDP port open?`;
+    onEvent({ event: "waiting", message });
+  }
+
+  return {
+    async open() {
+      localAddress = (await sourceAddressFor(relay)) ?? localAddress;
+      stopTicking = scheduleEvery(clock, watchTickMs, tick);
+      await openSockets(wanted ?? [0]);
+      if (url === undefined) {
+        const where = { mapped: undefined, relay: formatEndpoint(relay) };
+        for (const component of wanted ?? [])
+          onEvent({ event: "punched", component, local: localOf(component), ...where });
+        gate.resolve();
+      }
+      await gate.promise;
+      const basePort = options.playerPort;
+      const onFeedback = (component: number, bytes: Uint8Array): void => void holes?.get(component)?.send(bytes);
+      player = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
+    },
+
+    playerPort: () => player?.basePort,
+    answered: () => mappedOf.size > 0,
+
+    stats() {
+      const components = (wanted ?? []).map((component) => {
+        const { packets = 0, bytes = 0, lost = 0, jitterMs = 0 } = statistics.get(component)?.snapshot() ?? {};
+        return { component, packets, bytes, lost, jitterMs: Math.round(jitterMs * 100) / 100 };
+      });
+      const strangers = [...(holes?.all() ?? [])].reduce((sum, socket) => sum + socket.strangers(), 0);
+      return { rttMs: rttMs === undefined ? undefined : Math.round(rttMs * 100) / 100, components, strangers };
+    },
+
+    async close() {
+      if (closed) return;
+      closed = true;
+      stopTicking();
+      gate.resolve();
+      await holes?.close();
+      await player?.close();
+    },
+  };
+}

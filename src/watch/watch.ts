@@ -1,0 +1,151 @@
+import { type Clock, scheduleEvery, sleep, systemClock } from "../core/clock.ts";
+import type { PunchcastError } from "../core/errors.ts";
+import type { PunchUrl } from "../core/punch-url.ts";
+import { type Random, systemRandom } from "../core/random.ts";
+import type { Sdp } from "../sdp/session.ts";
+import { clockRates } from "../sdp/session.ts";
+import { resolveHost } from "../udp/route.ts";
+import { writePlayerSdp } from "./player-sdp.ts";
+import type { WatchEvent } from "./watch-events.ts";
+import { createWatchSession, type WatchSession } from "./watch-session.ts";
+
+/** What to watch, and where a player wants it. */
+export interface WatchOptions {
+  /** The stream, or only the relay for the seed's bare punch. */
+  readonly target: PunchUrl | { readonly host: string; readonly port: number; readonly bare: true };
+  /** Default: all. */
+  readonly components?: readonly number[];
+  /** Component k goes to 127.0.0.1, this port + k. Default: the first free ones from 5004 on. */
+  readonly port?: number;
+  /** The sender's SDP: rewritten for the player, and the clock rates for jitter. */
+  readonly sdp?: Sdp;
+  /** Where the rewritten SDP goes. Default: a file in the system's temporary folder. */
+  readonly sdpOut?: string;
+  readonly onEvent?: (event: WatchEvent) => void;
+  /** Gives up while it still waits for the relay. */
+  readonly signal?: AbortSignal;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: the system's. */
+  readonly random?: Random;
+}
+
+/** A running viewer's agent. */
+export interface Watch {
+  /** A player listens here on 127.0.0.1. */
+  readonly port: number;
+  /** The SDP for the player, if one was given. */
+  readonly sdpPath: string | undefined;
+  /** Rejects with RELAY_REFUSED if the relay refuses for good later on; resolves on `close`. */
+  readonly ended: Promise<void>;
+  /** Leaves: the relay closes the holes at once. */
+  close(reason?: (WatchEvent & { event: "ended" })["reason"]): Promise<void>;
+}
+
+/** How long one address of a relay that has several is tried before the next. */
+const perAddressMs = 3_000;
+
+const statsMs = 1_000;
+
+/**
+ * Watches a stream: punches, keeps the holes open, hands packets to a player on this host. Resolves when every hole is
+ * open, however long the relay takes to come up.
+ * @throws PunchcastError HOST_UNKNOWN, RELAY_REFUSED, PORT_IN_USE, FILE_UNWRITABLE; the signal's reason if it is aborted
+ */
+export async function watch(options: WatchOptions): Promise<Watch> {
+  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp } = options;
+  const end = Promise.withResolvers<void>();
+  // A refusal after the start is told through `ended`; who does not look at it must not be ended by it.
+  end.promise.catch(() => {});
+  const session = await connect(options, { clock, random, onEvent, onRefused: end.reject });
+  let sdpPath: string | undefined;
+  const port = session.playerPort() ?? 0;
+  try {
+    if (sdp !== undefined) sdpPath = await writePlayerSdp(sdp, port, options.sdpOut);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  const { components } = session.stats();
+  onEvent({
+    event: "ready",
+    port,
+    components: components.map(({ component }) => component),
+    ...(sdpPath && { sdp: sdpPath }),
+  });
+  const stopStats = scheduleEvery(clock, statsMs, () => onEvent({ event: "stats", ...session.stats() }));
+  let closing: Promise<void> | undefined;
+  return {
+    port,
+    sdpPath,
+    ended: end.promise,
+    close(reason = "stopped") {
+      closing ??= (async () => {
+        stopStats();
+        await session.close();
+        onEvent({ event: "stats", ...session.stats() });
+        onEvent({ event: "ended", reason });
+        end.resolve();
+      })();
+      return closing;
+    },
+  };
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: (event: WatchEvent) => void;
+  readonly onRefused: (error: PunchcastError) => void;
+}
+
+/** Opens a session at the first of the relay's addresses that answers. */
+async function connect(options: WatchOptions, around: Surroundings): Promise<WatchSession> {
+  const { target, signal, sdp } = options;
+  // Media line i is carried by components 2i and 2i+1; payload types are unique within a line only.
+  const rates = sdp?.media.map((_, line) => clockRates(sdp, line));
+  for (;;) {
+    const addresses = await resolveHost(target.host);
+    for (const address of addresses) {
+      const session = createWatchSession({
+        ...around,
+        relay: { address, port: target.port },
+        url: "bare" in target ? undefined : target,
+        ...(options.components && { components: options.components }),
+        ...(options.port !== undefined && { playerPort: options.port }),
+        ...(rates && {
+          clockRateOf: (component: number, payloadType: number) => rates[component >> 1]?.get(payloadType),
+        }),
+      });
+      try {
+        if (await opens(session, around.clock, addresses.length > 1, signal)) return session;
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+      await session.close();
+    }
+  }
+}
+
+/** True when the session is open; false if, with other addresses to try, this one has not answered in time. */
+async function opens(session: WatchSession, clock: Clock, hasOthers: boolean, signal?: AbortSignal): Promise<boolean> {
+  const stop = new AbortController();
+  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const opened = session.open().then(() => true);
+  const patience = sleep(clock, perAddressMs, either).then(() => !session.answered() && hasOthers);
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    if (signal?.aborted) reject(signal.reason);
+  });
+  try {
+    const tryNext = await Promise.race([opened.then(() => false), patience, aborted]);
+    if (tryNext) return false;
+    return await Promise.race([opened, aborted]);
+  } finally {
+    patience.catch(() => {});
+    aborted.catch(() => {});
+    opened.catch(() => {});
+    stop.abort();
+  }
+}
