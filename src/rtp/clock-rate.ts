@@ -7,7 +7,10 @@ const minWindowSeconds = 1;
 /** A window that fits no rate by now began badly, with a burst perhaps; 90 can be told from 96 kHz in less than half of it. */
 const maxWindowSeconds = 4;
 
-/** Below this many frames two late ones can tilt the line; video at 10 frames a second has them within the first second. */
+/**
+ * Below this many frames a window's error is not known well enough, so less than 3 frames a second stay undecided; more
+ * would slow the decision for 10 frames a second.
+ */
 const minFrames = 10;
 
 /** Half the distance between the closest usual rates (90 and 96 kHz), so that no slope can be near to two of them. */

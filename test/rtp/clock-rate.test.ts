@@ -19,8 +19,8 @@ function decide(frames: Iterable<Frame>): { rate: number | undefined; afterMs: n
 }
 
 /** A repeatable sequence of numbers in [0, 1). */
-function createNoise(): () => number {
-  let state = 1;
+function createNoise(seed = 1): () => number {
+  let state = seed;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
@@ -57,6 +57,17 @@ test("B-frames and bursts of packets do not fool it", () => {
       }));
     });
     assert.equal(decide(frames).rate, 90_000, `${fps} frames a second`);
+  }
+});
+
+test("many packets of few frames are no more evidence than the frames", () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const noise = createNoise(seed);
+    const frames = Array.from({ length: 60 }, (_, i) => i).flatMap((i) => {
+      const arrivalMs = i * 500 + noise() * 250;
+      return Array.from({ length: 30 }, (_packet, k) => ({ timestamp: i * 45_000, arrivalMs: arrivalMs + k * 0.2 }));
+    });
+    assert.equal(decide(frames).rate, undefined, `seed ${seed}`);
   }
 });
 

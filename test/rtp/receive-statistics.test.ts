@@ -110,6 +110,48 @@ test("a publisher that starts again with the same SSRC has lost nothing", () => 
   }
 });
 
+test("a packet that is late by hundreds fills its gap, however long the stream has run", () => {
+  const packets = run(5000);
+  const [late] = packets.splice(3000, 1);
+  assert.ok(late);
+  packets.splice(3090, 0, late);
+  const { lost, duplicates, reordered, restarts } = receive(packets);
+  assert.deepEqual({ lost, duplicates, reordered, restarts }, { ...clean, reordered: 1 });
+  const fast = run(5000).map((packet) => ({
+    ...packet,
+    timestamp: packet.timestamp / 10,
+    arrivalMs: packet.arrivalMs / 10,
+  }));
+  fast.splice(3900, 0, ...fast.splice(3000, 2));
+  const repaired = receive(fast);
+  assert.deepEqual([repaired.lost, repaired.reordered, repaired.restarts], [0, 2, 0]);
+});
+
+test("a restart does not count as jitter, and its clock is learned anew", () => {
+  const { jitterMs } = receive([...run(500), ...run(20, { arrivalMs: 6000 })]);
+  assert.ok(jitterMs < 1e-6, `jitter ${jitterMs}`);
+  const statistics = createReceiveStatistics();
+  const send = (clockRate: number, startMs: number): void => {
+    for (let i = 0; i < 500; i += 1) {
+      const fields = { payloadType: 97, marker: true, sequenceNumber: 1 + i, timestamp: (i * clockRate) / 50, ssrc: 7 };
+      statistics.onPacket(encodeRtp(fields, payload), startMs + i * 20 + (i % 2) * 4);
+    }
+  };
+  send(48_000, 0);
+  send(16_000, 20_000);
+  assert.equal(statistics.snapshot().restarts, 1);
+  assert.ok(Math.abs(statistics.snapshot().jitterMs - 4) < 0.1, `jitter ${statistics.snapshot().jitterMs}`);
+});
+
+test("the ninth source takes the place of the one not heard for longest, whose losses stay counted", () => {
+  const withLoss = (ssrc: number, start: number): Sent[] =>
+    run(20, { ssrc, arrivalMs: start }).filter((_, i) => i !== 10);
+  const nine = Array.from({ length: 9 }, (_, i) => withLoss(i, i * 1000)).flat();
+  const returned = run(20, { ssrc: 0, sequenceNumber: 41, timestamp: 37_000, arrivalMs: 10_000 });
+  const { lost, restarts } = receive([...nine, ...returned]);
+  assert.deepEqual({ lost, restarts }, { lost: 9, restarts: 9 });
+});
+
 test("losses before and after a restart add up", () => {
   const gap = ({ sequenceNumber }: Sent): boolean => sequenceNumber !== 50;
   const { lost, restarts } = receive([

@@ -157,6 +157,11 @@ test("padding is not part of a packet", () => {
   });
 });
 
+test("a text may begin with U+FEFF, which decoders like to swallow", () => {
+  const packet = describeSource(1, "\uFEFFa");
+  assert.deepEqual(decodeRtcp(encodeRtcp([packet])), { ok: true, value: [packet] });
+});
+
 test("texts are cut at 255 bytes between characters", () => {
   const result = decodeRtcp(encodeRtcp([describeSource(1, `x${"ü".repeat(200)}`)]));
   assert.deepEqual(result, { ok: true, value: [describeSource(1, `x${"ü".repeat(127)}`)] });
