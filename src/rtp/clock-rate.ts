@@ -1,14 +1,3 @@
-/** Clock rates in Hz of the payload types that RFC 3551 §6 (tables 4 and 5) assigns once and for all. */
-const staticClockRates: ReadonlyMap<number, number> = new Map([
-  ...[0, 3, 4, 5, 7, 8, 9, 12, 13, 15, 18].map((payloadType) => [payloadType, 8000] as const),
-  ...[14, 25, 26, 28, 31, 32, 33, 34].map((payloadType) => [payloadType, 90_000] as const),
-  [6, 16_000],
-  [10, 44_100],
-  [11, 44_100],
-  [16, 11_025],
-  [17, 22_050],
-]);
-
 /** The rates that an estimate is snapped to, in Hz: those of the usual audio codecs, and 90 kHz for all video. */
 const usualRates = [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 90_000, 96_000];
 
@@ -42,11 +31,6 @@ export interface ClockRateEstimator {
   onPacket(timestamp: number, arrivalMs: number): void;
   /** The rate in Hz, `undefined` while the evidence fits none or several. Once decided it stays. */
   rate(): number | undefined;
-}
-
-/** The rate in Hz of a static payload type (RFC 3551 §6), `undefined` for dynamic and unassigned ones. */
-export function staticClockRate(payloadType: number): number | undefined {
-  return staticClockRates.get(payloadType);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { staticClockRate } from "./clock-rate.ts";
 import { classifyDatagram } from "./demux.ts";
 import { decodeRtp } from "./header.ts";
 import { SourceStatistics, type SourceTotals } from "./source-statistics.ts";
+import { staticPayloadType } from "./static-payload-types.ts";
 
 /** What one component has received since the start. */
 export interface ReceiveSnapshot {
@@ -74,7 +74,7 @@ export function createReceiveStatistics(options: ReceiveStatisticsOptions = {}):
       if (!packet.ok) return;
       select(packet.value.ssrc);
       const { payloadType } = packet.value;
-      const clockRate = options.clockRateOf?.(payloadType) ?? staticClockRate(payloadType);
+      const clockRate = options.clockRateOf?.(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
       current.onPacket(packet.value, arrivalMs, clockRate);
     },
     snapshot() {

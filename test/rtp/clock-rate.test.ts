@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClockRateEstimator, staticClockRate } from "../../src/rtp/clock-rate.ts";
+import { createClockRateEstimator } from "../../src/rtp/clock-rate.ts";
 
 interface Frame {
   readonly timestamp: number;
@@ -30,24 +30,6 @@ function createNoise(): () => number {
 function* every(intervalMs: number, seconds: number, at: (i: number) => Frame): Generator<Frame> {
   for (let i = 0; i * intervalMs < seconds * 1000; i += 1) yield at(i);
 }
-
-test("static payload types have the rates of RFC 3551", () => {
-  const expected: [number, number | undefined][] = [
-    [0, 8000],
-    [8, 8000],
-    [9, 8000],
-    [6, 16_000],
-    [10, 44_100],
-    [14, 90_000],
-    [16, 11_025],
-    [17, 22_050],
-    [26, 90_000],
-    [33, 90_000],
-    [2, undefined],
-    [96, undefined],
-  ];
-  for (const [payloadType, rate] of expected) assert.equal(staticClockRate(payloadType), rate, `${payloadType}`);
-});
 
 test("audio of every usual rate is recognized within seconds, through jitter and a timestamp wrap", () => {
   for (const rate of [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 90_000, 96_000]) {
