@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { exitCodes } from "../core/errors.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { relayCommand } from "./commands/relay.ts";
+import { sendCommand } from "./commands/send.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { reportFailure } from "./output.ts";
 import { readVersion } from "./version.ts";
@@ -22,7 +24,7 @@ function createProgram(): Command {
       "after",
       "\nExit codes: 0 done, 1 defect, 2 wrong usage, 3 the host lacks something, 4 the other side refused.\n",
     );
-  const commands = [relayCommand(), watchCommand()];
+  const commands = [relayCommand(), watchCommand(), sendCommand(), demoCommand()];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().showHelpAfterError("(add --help for the options)");

@@ -1,20 +1,14 @@
 import { PunchcastError } from "../core/errors.ts";
 
-/** Where a command writes, so that tests can read along. */
-export interface Streams {
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
-}
-
 /** What a command tells: lines for people, or one JSON object a line for programs. */
 export interface Output<Event extends { readonly event: string }> {
   /** Tells an event in the way that was asked for. */
   tell(event: Event): void;
   /** A line for people, left out with `--json`. */
   say(line: string): void;
-  /** Replaces the line at the bottom of a terminal; does nothing where there is no terminal. */
-  live(line: string): void;
-  /** Ends the live line, so that what follows stands below it. */
+  /** Replaces the lines at the bottom of a terminal; does nothing where there is no terminal. */
+  live(lines: string): void;
+  /** Ends the live lines, so that what follows stands below it. */
   end(): void;
 }
 
@@ -27,10 +21,12 @@ export function createOutput<Event extends { readonly event: string }>(options: 
   readonly render: (event: Event, output: Output<Event>) => string | undefined;
 }): Output<Event> {
   const { stdout } = process;
-  let liveLine = "";
+  let liveLines = "";
 
   function clearLive(): void {
-    if (liveLine !== "") stdout.write("\r\x1b[2K");
+    if (liveLines === "") return;
+    const rows = liveLines.split("\n").length;
+    stdout.write(`\r\x1b[2K${"\x1b[1A\x1b[2K".repeat(rows - 1)}`);
   }
 
   const output: Output<Event> = {
@@ -45,17 +41,22 @@ export function createOutput<Event extends { readonly event: string }>(options: 
     say(line) {
       if (options.json) return;
       clearLive();
-      stdout.write(`${line}\n${liveLine}`);
+      stdout.write(`${line}\n${liveLines}`);
     },
-    live(line) {
+    live(lines) {
       if (options.json || !stdout.isTTY) return;
       clearLive();
-      liveLine = line.slice(0, (stdout.columns ?? 80) - 1);
-      stdout.write(liveLine);
+      // A line that wraps could not be cleared again.
+      const width = (stdout.columns ?? 80) - 1;
+      liveLines = lines
+        .split("\n")
+        .map((line) => line.slice(0, width))
+        .join("\n");
+      stdout.write(liveLines);
     },
     end() {
-      if (liveLine !== "") stdout.write("\n");
-      liveLine = "";
+      if (liveLines !== "") stdout.write("\n");
+      liveLines = "";
     },
   };
   return output;

@@ -102,7 +102,11 @@ export async function openRtpTransport(options: RtpTransportOptions): Promise<Rt
 async function resolveHost(host: string): Promise<string> {
   if (isIP(host) !== 0) return host;
   const found = await lookup(host).catch((error: unknown) => {
-    throw new PunchcastError("HOST_UNKNOWN", `The host ${host} is not known: check its name, or give its address.`, error);
+    throw new PunchcastError(
+      "HOST_UNKNOWN",
+      `The host ${host} is not known: check its name, or give its address.`,
+      error,
+    );
   });
   return found.address;
 }

@@ -1,6 +1,7 @@
 import type { Endpoint } from "../core/address.ts";
 import { PunchcastError } from "../core/errors.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
+import { findFreePorts } from "../udp/free-ports.ts";
 import { openUdpSocket } from "../udp/udp-socket.ts";
 
 /** The way from the agent to a player on this host and back. */
@@ -35,7 +36,7 @@ export async function openPlayerPorts(options: {
       `--port ${options.basePort} leaves no room for ${span} ports: choose a lower one.`,
     );
   }
-  const basePort = options.basePort ?? (await findFreePorts(span));
+  const basePort = options.basePort ?? (await findFreePorts(loopback, firstBasePort, span));
   const sockets = await Promise.all(
     components.map(async (component) => {
       const target: Endpoint = { address: loopback, port: basePort + component };
@@ -57,26 +58,4 @@ export async function openPlayerPorts(options: {
       await Promise.all([...byComponent.values()].map(({ socket }) => socket.close()));
     },
   };
-}
-
-async function findFreePorts(span: number): Promise<number> {
-  for (let basePort = firstBasePort; basePort + span <= 65_536; basePort += 2 * Math.ceil(span / 2)) {
-    if (await areFree(basePort, span)) return basePort;
-  }
-  throw new PunchcastError(
-    "PORT_IN_USE",
-    `No ${span} UDP ports in a row are free on ${loopback}: close some programs or choose with --port.`,
-  );
-}
-
-async function areFree(basePort: number, span: number): Promise<boolean> {
-  for (let port = basePort; port < basePort + span; port += 1) {
-    try {
-      const socket = await openUdpSocket({ address: loopback, port, onDatagram: () => {} });
-      await socket.close();
-    } catch {
-      return false;
-    }
-  }
-  return true;
 }
