@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { exitCodes } from "../core/errors.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { labCommand } from "./commands/lab.ts";
 import { relayCommand } from "./commands/relay.ts";
 import { sendCommand } from "./commands/send.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -24,7 +25,7 @@ function createProgram(): Command {
       "after",
       "\nExit codes: 0 done, 1 defect, 2 wrong usage, 3 the host lacks something, 4 the other side refused.\n",
     );
-  const commands = [relayCommand(), watchCommand(), sendCommand(), demoCommand()];
+  const commands = [relayCommand(), watchCommand(), sendCommand(), labCommand(), demoCommand()];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().showHelpAfterError("(add --help for the options)");
