@@ -135,12 +135,13 @@ async function bindSocket(address: string, port: number): Promise<Socket> {
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",
     sendBufferSize: sendBufferBytes,
-    // The address is a literal: without this each datagram would go through the resolver.
-    lookup: (_host, _options, callback) => callback(null, address, family),
+    // Only literals come here: without this each datagram would go through the resolver.
+    lookup: (literal, _options, callback) => callback(null, literal, family),
   });
   try {
+    const listening = once(socket, "listening");
     socket.bind(port);
-    await once(socket, "listening");
+    await listening;
     return socket;
   } catch (error) {
     socket.close();
