@@ -24,7 +24,7 @@ interface Flags {
 export function labCommand(): Command {
   const command = new Command("lab")
     .description(
-      "Run the seed's picture on this Linux machine: real kernel NATs in network namespaces, no root needed.",
+      "Run sender, relay and viewers on this Linux machine, behind real kernel NATs in network namespaces; no root needed.",
     )
     .option("--viewers <count>", "viewers, each behind a router of its own", integer(1, 201), 1)
     .option("--file <file>", "MP4 file to send instead of the bundled clip")

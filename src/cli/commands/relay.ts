@@ -42,7 +42,7 @@ export function relayCommand(): Command {
     .addOption(
       secret("--auth-secret <secret>", "take time-limited credentials, as TURN servers do", "PUNCHCAST_AUTH_SECRET"),
     )
-    .option("--open", "take the seed's bare punch: viewers need no key")
+    .option("--open", "take bare punches: any datagram opens a hole, viewers need no key")
     .option("--open-from <cidr>", "take bare punches only from this source (repeatable)", cidrs)
     .addOption(new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace"]))
     .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)")

@@ -38,7 +38,7 @@ export function watchCommand(): Command {
     .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
     .option("--duration <seconds>", "end after this long", seconds)
-    .option("--bare <host:port>", "punch as the seed does, with no key, to a relay started with --open")
+    .option("--bare <host:port>", "punch with a bare datagram and no key, to a relay started with --open")
     .option("--json", "one JSON object a line")
     .addHelpText(
       "after",
