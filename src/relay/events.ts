@@ -7,9 +7,7 @@ export type HoleCloseReason =
   /** No consent (or, for a bare punch, no datagram) for 30 s. */
   | "expired"
   /** Another viewer now has this mapped address: the NAT gave it away. */
-  | "replaced"
-  /** The relay stopped. */
-  | "relay-stopped";
+  | "replaced";
 
 /** What the relay core tells the outside. Addresses are written `host:port`; no event ever holds a key. */
 export type RelayEvent =

@@ -36,6 +36,9 @@ export interface UdpSocketOptions {
  */
 const sendQueueMaxBytes = 4 << 20;
 
+/** Linux reports twice what it granted, counting its own bookkeeping (socket(7), SO_RCVBUF). */
+const bookkeeping = process.platform === "linux" ? 2 : 1;
+
 /**
  * Binds a UDP socket.
  * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_PRIVILEGE or INTERNAL
@@ -77,7 +80,10 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
       return true;
     },
     sendErrors: () => errors,
-    buffers: () => ({ receiveBytes: socket.getRecvBufferSize(), sendBytes: socket.getSendBufferSize() }),
+    buffers: () => ({
+      receiveBytes: socket.getRecvBufferSize() / bookkeeping,
+      sendBytes: socket.getSendBufferSize() / bookkeeping,
+    }),
     close: () =>
       new Promise((resolve) => {
         if (!open) return resolve();
