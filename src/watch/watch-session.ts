@@ -140,7 +140,8 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   async function openSockets(components: readonly number[]): Promise<void> {
     for (let attempt = 0; attempt < 20 && !closed; attempt += 1) {
       holes ??= makeHoles();
-      if (await holes.open(components)) return;
+      const opened = await holes.open(components);
+      if (opened && !closed) return;
       await holes.close();
       mappedOf.clear();
       holes = undefined;
@@ -175,6 +176,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
         gate.resolve();
       }
       await gate.promise;
+      if (closed) return;
       const basePort = options.playerPort;
       const onFeedback = (component: number, bytes: Uint8Array): void => void holes?.get(component)?.send(bytes);
       player = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
