@@ -52,7 +52,8 @@ export async function chooseCodec(trak: Trak, firstSample: () => Promise<Uint8Ar
     const found = sets ?? findH265ParameterSets(await firstSample(), lengthSize);
     return decoded({ codec: "H.265", format: h265Format({ ...found, lengthSize }) });
   }
-  if ("esds" in entry && entry.esds !== undefined) return chooseMpeg4Audio(entry.esds, entry.getChannelCount());
+  if (entry.type === "mp4a" && "esds" in entry && entry.esds !== undefined)
+    return chooseMpeg4Audio(entry.esds, entry.getChannelCount());
   const opus = (entry.boxes ?? []).find((box) => box.type === "dOps");
   if (opus !== undefined && "OutputChannelCount" in opus) {
     const channels = Number(opus.OutputChannelCount);

@@ -1,10 +1,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { createFile, type ISOFile, MP4BoxBuffer } from "mp4box";
 import { PunchcastError, systemErrorCode } from "../core/errors.ts";
-import { chooseCodec, type Trak } from "./codec.ts";
+import { chooseCodec } from "./codec.ts";
 import { applyEdits } from "./edit-list.ts";
 import { appendFragment } from "./fragments.ts";
 import type { Media, MediaSample, MediaTrack, SkippedTrack } from "./media.ts";
+import { listSamples } from "./sample-table.ts";
 import { readBox, readTopLevelBoxes, type TopLevelBox } from "./top-level-boxes.ts";
 
 /** What an MP4 file's outermost level may begin with. */
@@ -96,16 +97,10 @@ async function readMedia(path: string, file: FileHandle): Promise<Media> {
 /** Lets the library parse one box, as if it were a file of its own. */
 function parseBox(bytes: Uint8Array): ISOFile {
   const file = createFile();
+  // Keeps the library from listing the samples, which `listSamples` does.
+  file.sampleListBuilt = true;
   file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(bytes.buffer, 0), true);
   return file;
-}
-
-/** The samples that `moov` itself lists. The library guesses the last one's duration; `stts` knows it. */
-function listSamples(trak: Trak): MediaSample[] {
-  const samples = trak.samples.map(({ offset, size, dts, cts, duration }) => ({ offset, size, dts, cts, duration }));
-  const last = samples.at(-1);
-  if (last !== undefined) last.duration = trak.mdia.minf.stbl.stts.sample_deltas.at(-1) ?? 0;
-  return samples;
 }
 
 /** Some writers give the last sample no duration: it then lasts as long as the one before. */
