@@ -6,7 +6,7 @@ import { decodeLifetime, encodeLifetime } from "../stun/attributes/lifetime.ts";
 import { decodeNonceFeatures } from "../stun/attributes/nonce.ts";
 import { decodePasswordAlgorithms, encodePasswordAlgorithm } from "../stun/attributes/password-algorithms.ts";
 import { decodePunch, encodePunch, type PunchRole } from "../stun/attributes/punch.ts";
-import { decodeRealm, encodeRealm, encodeUsername } from "../stun/attributes/text.ts";
+import { decodeRealm, encodeUsername } from "../stun/attributes/text.ts";
 import { decodeXorMappedAddress } from "../stun/attributes/xor-mapped-address.ts";
 import { longTermKey } from "../stun/credentials.ts";
 import { verifyMessageIntegritySha256 } from "../stun/integrity.ts";
@@ -18,6 +18,7 @@ import {
   isStun,
   type StunMessage,
 } from "../stun/message.ts";
+import { requireOpaqueString } from "../stun/opaque-string.ts";
 import type { PunchEvent, PunchMachine } from "./machine.ts";
 import { consentIntervalMs, jittered, retryDelayMs } from "./schedule.ts";
 
@@ -34,7 +35,8 @@ export interface StunMachineOptions {
 }
 
 interface Challenge {
-  readonly realm: string;
+  /** As it came: what a relay may send is longer than what we may write (RFC 8489 §14.9). */
+  readonly realm: Uint8Array;
   readonly nonce: Uint8Array;
   readonly algorithms: Uint8Array;
   readonly key: Uint8Array;
@@ -51,12 +53,24 @@ const paddingLength = 96;
 /** Requests whose answer is still taken. Older answers say nothing about the path as it is now. */
 const outstandingMax = 8;
 
+/**
+ * Bytes of PASSWORD-ALGORITHMS that are sent back. Two entries take 8, so 256 leave room for any that may come; without a
+ * bound a forged challenge could make a request too long to be one.
+ */
+const algorithmsMax = 256;
+
 /** Challenges in a row that are answered at once; a relay that goes on challenging is answered at the pace of retries. */
 const eagerChallengesMax = 3;
 
-/** Punches as RFC 8489 §9.2 does: a request, the relay's challenge, the signed request; then consent (RFC 7675). */
+/**
+ * Punches as RFC 8489 §9.2 does: a request, the relay's challenge, the signed request; then consent (RFC 7675).
+ * @throws PunchcastError BAD_OPTION if the username or the password holds what STUN cannot carry
+ */
 export function createStunMachine(options: StunMachineOptions): PunchMachine {
   const { role, component, session, username, password, random } = options;
+  // Checked here: a challenge that arrives later is no place to throw.
+  const encodedUsername = encodeUsername(username);
+  requireOpaqueString("password", password);
   const outstanding = new Map<string, Sent>();
   let challenge: Challenge | undefined;
   let dueAt = Number.NEGATIVE_INFINITY;
@@ -82,8 +96,8 @@ export function createStunMachine(options: StunMachineOptions): PunchMachine {
   function credentials(to: Challenge): { type: number; value: Uint8Array }[] {
     const chosen = encodePasswordAlgorithm({ algorithm: "SHA-256", parameters: new Uint8Array() });
     return [
-      { type: attributeTypes.username, value: encodeUsername(username) },
-      { type: attributeTypes.realm, value: encodeRealm(to.realm) },
+      { type: attributeTypes.username, value: encodedUsername },
+      { type: attributeTypes.realm, value: to.realm },
       { type: attributeTypes.nonce, value: to.nonce },
       { type: attributeTypes.passwordAlgorithm, value: chosen },
       { type: attributeTypes.passwordAlgorithms, value: to.algorithms },
@@ -173,13 +187,15 @@ function idText(transactionId: Uint8Array): string {
 
 /** REALM, NONCE and PASSWORD-ALGORITHMS of a 401 or 438; `undefined` if SHA-256 keys are not on offer. */
 function readChallenge(message: StunMessage, username: string, password: string): Challenge | undefined {
-  const realm = decodeRealm(findAttribute(message, attributeTypes.realm) ?? new Uint8Array());
+  const realm = findAttribute(message, attributeTypes.realm) ?? new Uint8Array();
+  const realmName = decodeRealm(realm);
   const nonce = findAttribute(message, attributeTypes.nonce);
   const algorithms = findAttribute(message, attributeTypes.passwordAlgorithms);
-  if (!realm.ok || nonce === undefined || algorithms === undefined) return undefined;
+  if (!realmName.ok || nonce === undefined || algorithms === undefined) return undefined;
+  if (algorithms.length > algorithmsMax) return undefined;
   const offered = decodePasswordAlgorithms(algorithms);
   if (!offered.ok || decodeNonceFeatures(nonce)?.passwordAlgorithms !== true) return undefined;
   if (!offered.value.some(({ algorithm }) => algorithm === "SHA-256")) return undefined;
-  const key = longTermKey("SHA-256", username, realm.value, password);
-  return { realm: realm.value, nonce, algorithms, key };
+  const key = longTermKey("SHA-256", username, realmName.value, password);
+  return { realm, nonce, algorithms, key };
 }

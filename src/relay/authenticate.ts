@@ -1,7 +1,7 @@
 import type { Endpoint } from "../core/address.ts";
 import type { Decoded } from "../core/result.ts";
 import { attributeTypes } from "../stun/attribute-types.ts";
-import { decodeNonce, encodeNonce, type Nonce } from "../stun/attributes/nonce.ts";
+import { decodeNonce, encodeNonce, type Nonce, type SecurityFeatures } from "../stun/attributes/nonce.ts";
 import {
   decodePasswordAlgorithm,
   decodePasswordAlgorithms,
@@ -55,13 +55,16 @@ const offeredAlgorithms = encodePasswordAlgorithms([
 /** The attributes of a challenge: who asks (REALM), a fresh NONCE, and the password algorithms (RFC 8489 §9.2.4). */
 export function challengeAttributes(context: AuthenticationContext): { type: number; value: Uint8Array }[] {
   const token = context.nonces.issue(context.from, context.now);
-  // USERHASH can name a stream but not a time-limited username, so it is offered only where no secret mints those.
-  const features = { passwordAlgorithms: true, usernameAnonymity: context.authSecret === undefined };
   return [
     { type: attributeTypes.realm, value: encodeRealm(realm) },
-    { type: attributeTypes.nonce, value: encodeNonce(features, token) },
+    { type: attributeTypes.nonce, value: encodeNonce(offeredFeatures(context), token) },
     { type: attributeTypes.passwordAlgorithms, value: offeredAlgorithms },
   ];
+}
+
+// USERHASH can name a stream but not a time-limited username, so it is offered only where no secret mints those.
+function offeredFeatures(context: AuthenticationContext): SecurityFeatures {
+  return { passwordAlgorithms: true, usernameAnonymity: context.authSecret === undefined };
 }
 
 /** Checks a Binding request against the long-term credentials of RFC 8489 §9.2.4, in that section's order. */
@@ -89,8 +92,20 @@ export function authenticate(
   const key = longTermKey(algorithm, username, realm, grant.password);
   const proven = sha256 ? verifyMessageIntegritySha256(message, key) : verifyMessageIntegrity(message, key);
   if (!proven) return { code: 401, reason: "wrong-key" };
-  if (!context.nonces.isFresh(nonce.token, context.from, context.now)) return { code: 438, reason: "stale-nonce" };
+  if (!isOurNonce(nonce, context)) return { code: 438, reason: "stale-nonce" };
   return { grant, punch: punch.value, integrity: { algorithm: sha256 ? "sha256" : "sha1", key } };
+}
+
+/**
+ * True for a nonce issued here, to this source, just now, with its offers as they were: one whose offers somebody in the
+ * middle took away would bid the client down to MD5 (RFC 8489 §9.2.1).
+ */
+function isOurNonce({ features, token }: Nonce, context: AuthenticationContext): boolean {
+  const offered = offeredFeatures(context);
+  const isWhole =
+    features?.passwordAlgorithms === offered.passwordAlgorithms &&
+    features.usernameAnonymity === offered.usernameAnonymity;
+  return isWhole && context.nonces.isFresh(token, context.from, context.now);
 }
 
 function read<T>(message: StunMessage, type: number, decode: (value: Uint8Array) => Decoded<T>): T | undefined {

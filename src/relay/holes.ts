@@ -64,13 +64,17 @@ export function createHoles(limits: Limits): Holes {
     if (hole.by === "bare") bare -= 1;
   }
 
-  function refusal(request: HoleRequest, old: Hole | undefined): HoleRefusal | undefined {
-    const fromHere = old?.remote.address === request.remote.address ? 1 : 0;
-    if ((perAddress.get(request.remote.address) ?? 0) - fromHere >= limits.holesPerAddress) return "holes-per-address";
-    if (old !== undefined) return undefined;
-    if ((perStream.get(request.stream.name) ?? 0) >= limits.holesPerStream) return "holes-per-stream";
-    if (byId.size >= limits.holesTotal) return "holes-total";
-    if (request.by === "bare" && bare >= limits.bareHoles) return "bare-holes";
+  /** The limit that the table would exceed with this hole in it and without those that `makeWay` for it. */
+  function refusal(request: HoleRequest, makeWay: readonly Hole[]): HoleRefusal | undefined {
+    const freed = (counts: (hole: Hole) => boolean): number => makeWay.filter(counts).length;
+    const { address } = request.remote;
+    const { name } = request.stream;
+    const here = (perAddress.get(address) ?? 0) - freed(({ remote }) => remote.address === address);
+    if (here >= limits.holesPerAddress) return "holes-per-address";
+    if ((perStream.get(name) ?? 0) - freed(({ stream }) => stream.name === name) >= limits.holesPerStream)
+      return "holes-per-stream";
+    if (byId.size - makeWay.length >= limits.holesTotal) return "holes-total";
+    if (request.by === "bare" && bare - freed(({ by }) => by === "bare") >= limits.bareHoles) return "bare-holes";
     return undefined;
   }
 
@@ -93,11 +97,15 @@ export function createHoles(limits: Limits): Holes {
         byRemote.set(formatEndpoint(hole.remote), hole);
         return undefined;
       }
-      const refused = refusal(request, old);
-      if (refused !== undefined) return refused;
       // One mapped address is one socket of one viewer: two holes to it would deliver everything twice.
-      const other = byRemote.get(formatEndpoint(hole.remote));
-      if (other !== undefined && other.id !== hole.id) close(other.id, "replaced", effects);
+      const holder = byRemote.get(formatEndpoint(hole.remote));
+      const other = holder?.id === hole.id ? undefined : holder;
+      const refused = refusal(
+        request,
+        [old, other].filter((gone) => gone !== undefined),
+      );
+      if (refused !== undefined) return refused;
+      if (other !== undefined) close(other.id, "replaced", effects);
       if (old !== undefined) remove(old);
       add(hole);
       const target = { local: hole.local, remote: hole.remote };

@@ -185,7 +185,7 @@ export function createPublishers(): Publishers {
 
     leave(at, session, effects) {
       const publisher = byStream.get(at.stream.name);
-      if (publisher?.by !== "key" || publisher.identity !== session) return;
+      if (publisher?.by !== "key" || publisher.identity !== session || !publisher.flows.has(at.component)) return;
       if (publisher.flows.size > 1) dropFlow(publisher, at.component, effects);
       else remove(publisher, effects);
     },
@@ -195,16 +195,19 @@ export function createPublishers(): Publishers {
 
     tick(now, effects) {
       for (const publisher of [...byStream.values()]) {
-        for (const [component, flow] of publisher.flows) {
-          if (publisher.by === "key" && flow.consentUntil <= now && publisher.flows.size > 1)
-            dropFlow(publisher, component, effects);
+        const isIdle = now - publisher.mediaAt >= publisherIdleMs;
+        // The key's place lasts as long as its consent, an address's as long as its media.
+        if (publisher.by === "key" ? !hasConsent(publisher, now) : isIdle) {
+          remove(publisher, effects);
+          continue;
         }
-        if (publisher.live && now - publisher.mediaAt >= publisherIdleMs) {
+        for (const [component, flow] of publisher.flows) {
+          if (publisher.by === "key" && flow.consentUntil <= now) dropFlow(publisher, component, effects);
+        }
+        if (publisher.live && isIdle) {
           publisher.live = false;
           tell(publisher, "idle", publisher.flows.keys().next().value ?? 0, effects);
         }
-        if (!publisher.live && now - publisher.mediaAt >= publisherIdleMs && !hasConsent(publisher, now))
-          remove(publisher, effects);
       }
     },
   };

@@ -90,7 +90,10 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     const id = `${stream.name}/${punch.session}/${punch.component}`;
     const at = { stream, component: punch.component };
     if (request.leaves) {
-      // A request that was overheard or delayed must not open again what was closed, as long as its nonce is good.
+      // A request that was overheard or delayed must not open again what was closed, as long as its nonce is good. The
+      // bound is against a key holder who leaves under ever new names; the oldest is the nearest to its end anyway.
+      departed.delete(id);
+      if (departed.size >= limits.holesTotal) departed.delete(departed.keys().next().value ?? "");
       departed.set(id, now + 2 * nonceSlotMs);
       if (grant.role === "viewer") holes.close(id, "left", effects);
       else publishers.leave(at, punch.session, effects);

@@ -34,7 +34,7 @@ function countingRandom(): Random {
 }
 
 function rig(media: Media, options: Partial<SenderOptions> = {}): Rig {
-  const clock = createFakeClock();
+  const clock = createFakeClock(1000, Date.UTC(2026, 0, 1));
   const startedAt = clock.now();
   const sent: { component: number; bytes: Uint8Array; atMs: number }[] = [];
   const ends: Rig["ends"] = [];
@@ -71,7 +71,7 @@ const signed = (difference: number): number => difference | 0;
 test("a frame's packets are spread over its time: none early, none later than the next frame", async () => {
   const { clock, sender, rtp } = rig(memoryMedia([videoTrack(8, 1000)]));
   sender.start();
-  await clock.advance(2000);
+  await clock.advanceSettling(2000);
   const packets = rtp(0);
   assert.equal(packets.length, 80);
   packets.forEach(({ atMs, marker }, i) => {
@@ -84,7 +84,7 @@ test("a frame's packets are spread over its time: none early, none later than th
 test("timestamps follow the time of showing, and both tracks count from the same instant", async () => {
   const { clock, sender, rtp, rtcp } = rig(memoryMedia([videoTrack(8, 100), audioTrack(16)]));
   sender.start();
-  await clock.advance(1000);
+  await clock.advanceSettling(1000);
   const [video, audio] = [rtp(0), rtp(1)];
   const base = video[0]?.timestamp ?? 0;
   assert.deepEqual(
@@ -104,7 +104,7 @@ test("timestamps follow the time of showing, and both tracks count from the same
 test("sender reports come at once and every five seconds, with the wall clock, the RTP clock and the counts", async () => {
   const { clock, sender, rtp, rtcp } = rig(memoryMedia([videoTrack(400, 300)]));
   sender.start();
-  await clock.advance(11_000);
+  await clock.advanceSettling(11_000);
   const reports = rtcp(0);
   assert.deepEqual(
     reports.map(({ atMs }) => atMs),
@@ -131,7 +131,7 @@ test("sender reports come at once and every five seconds, with the wall clock, t
 test("the end comes when the last frame is over: BYE on every track, then onEnd, once", async () => {
   const { clock, sender, rtcp, ends } = rig(memoryMedia([videoTrack(8, 100), audioTrack(10)]), { lingerMs: 200 });
   sender.start();
-  await clock.advance(5000);
+  await clock.advanceSettling(5000);
   for (const track of [0, 1]) {
     const last = rtcp(track).at(-1);
     assert.deepEqual(
@@ -149,24 +149,24 @@ test("stop says BYE at once, and nothing leaves after it", async () => {
   sender.stop();
   const again = rig(memoryMedia([videoTrack(400, 100)]), { loop: true });
   again.sender.start();
-  await again.clock.advance(500);
+  await again.clock.advanceSettling(500);
   again.sender.stop();
   assert.equal(again.rtcp(0).at(-1)?.atMs, 500);
   const sent = again.rtp(0).length;
-  await again.clock.advance(10_000);
+  await again.clock.advanceSettling(10_000);
   assert.equal(again.rtp(0).length, sent);
   assert.equal(again.rtcp(0).length, 2);
   assert.deepEqual(again.ends, [undefined]);
   // One that was stopped before it began has nothing to take back, and does not begin.
   sender.start();
-  await clock.advance(500);
+  await clock.advanceSettling(500);
   assert.deepEqual([rtp(0), rtcp(0), ends], [[], [], []]);
 });
 
 test("a loop goes on in sequence and time, and keeps tracks of different length in step", async () => {
   const { clock, sender, rtp } = rig(memoryMedia([videoTrack(8, 100), audioTrack(17)]), { loop: true });
   sender.start();
-  await clock.advance(3400);
+  await clock.advanceSettling(3400);
   // A pass is as long as the longer track: 17 packets of 20 ms.
   const passMs = 340;
   for (const [track, count, rate] of [
@@ -189,8 +189,8 @@ test("a loop goes on in sequence and time, and keeps tracks of different length 
 test("a late event loop catches up at twice the rate, without a burst", async () => {
   const { clock, sender, rtp } = rig(memoryMedia([videoTrack(100, 1000)]));
   sender.start();
-  await clock.advance(400);
-  await clock.advance(1000, 200);
+  await clock.advanceSettling(400);
+  await clock.advanceSettling(1000, 200);
   const packets = rtp(0);
   // 200 ms are 50 packets; 10 ms of stream, 2 or 3 packets, may leave at a time.
   const perInstant = Map.groupBy(packets, ({ atMs }) => Math.round(atMs));
@@ -204,9 +204,9 @@ test("a late event loop catches up at twice the rate, without a burst", async ()
 test("a stall of seconds is not made up for: the stream goes on where it was, and the reports say so", async () => {
   const { clock, sender, rtp, rtcp } = rig(memoryMedia([videoTrack(400, 100)]));
   sender.start();
-  await clock.advance(1000);
+  await clock.advanceSettling(1000);
   const before = rtp(0).length;
-  await clock.advance(10_000, 6000);
+  await clock.advanceSettling(10_000, 6000);
   const packets = rtp(0);
   assert.ok(packets.length - before <= 4000 / 40 + 2);
   const report = rtcp(0).at(-1)?.packets[0];
@@ -219,7 +219,7 @@ test("a stall of seconds is not made up for: the stream goes on where it was, an
 test("receiver reports are shown with loss, jitter and round trip; junk is counted", async () => {
   const { clock, sender, rtcp } = rig(memoryMedia([videoTrack(100, 100), audioTrack(200)]));
   sender.start();
-  await clock.advance(100);
+  await clock.advanceSettling(100);
   const report = rtcp(0)[0]?.packets[0];
   assert.ok(report?.type === "sender-report");
   const block = {
@@ -244,7 +244,7 @@ test("statistics come once a second and count what left", async () => {
   const media = memoryMedia([videoTrack(100, 300)]);
   const { clock, sender } = rig(media, { onStats: ({ tracks }) => seen.push(tracks[0]?.accessUnits ?? 0) });
   sender.start();
-  await clock.advance(3500);
+  await clock.advanceSettling(3500);
   assert.deepEqual(
     seen.map((n) => Math.round(n / 5) * 5),
     [25, 50, 75],
@@ -260,7 +260,7 @@ test("a file that can no longer be read ends the stream with BYE and the error",
   );
   const { clock, sender, rtcp, ends } = rig(media);
   sender.start();
-  await clock.advance(5000);
+  await clock.advanceSettling(5000);
   assert.equal(ends.length, 1);
   assert.deepEqual([ends[0]?.code, ends[0]?.cause], ["INTERNAL", failure]);
   assert.equal(rtcp(0).at(-1)?.packets.at(-1)?.type, "bye");

@@ -2,43 +2,69 @@ import type { Clock } from "../../src/core/clock.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
+  /** Moves time on, running what was scheduled, each task at its own time and in the order of its due times. */
+  advance(ms: number): void;
   /**
-   * Moves on by `ms`, running what falls due on the way at its time and letting promises settle in between. With `lateMs`
-   * it first jumps so far without running anything, as if the process had been stopped.
+   * The same, letting promises settle between tasks. With `lateMs` it first jumps so far without running anything, as if
+   * the process had been stopped.
    */
-  advance(ms: number, lateMs?: number): Promise<void>;
+  advanceSettling(ms: number, lateMs?: number): Promise<void>;
 }
 
-/** Begins at `now` 1000 ms and 2026-01-01 on the wall. Timers have a whole millisecond at least, as Node's. */
-export function createFakeClock(): FakeClock {
-  const wallStart = Date.UTC(2026, 0, 1);
-  const start = 1000;
-  let now = start;
-  let tasks: { at: number; task: () => void }[] = [];
-  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+interface Task {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+/** A task that schedules itself without delay would hold time still for ever: better a failed test. */
+const tasksMax = 1_000_000;
+
+/** A clock at `startMs`; its wall clock runs alongside from `wallStartMs`. Timers have a whole millisecond at least, as Node's. */
+export function createFakeClock(startMs = 0, wallStartMs = 1_700_000_000_000): FakeClock {
+  const tasks = new Set<Task>();
+  let now = startMs;
+
+  /** Runs the task that is due first, if one is until `end`. */
+  function runNext(end: number): boolean {
+    let next: Task | undefined;
+    for (const task of tasks) if (task.at <= end && (next === undefined || task.at < next.at)) next = task;
+    if (next === undefined) return false;
+    tasks.delete(next);
+    now = Math.max(now, next.at);
+    next.run();
+    return true;
+  }
+
+  function checkCount(count: number): void {
+    if (count > tasksMax) throw new Error(`A million tasks ran and time stands at ${now} ms.`);
+  }
+
   return {
     now: () => now,
-    wallNow: () => wallStart + (now - start),
-    schedule: (delayMs, task) => {
-      const entry = { at: now + Math.max(1, delayMs), task };
-      tasks.push(entry);
-      return () => {
-        tasks = tasks.filter((other) => other !== entry);
-      };
+    wallNow: () => wallStartMs + now - startMs,
+    schedule(delayMs, run) {
+      const task = { at: now + Math.max(1, delayMs), run };
+      tasks.add(task);
+      return () => tasks.delete(task);
     },
-    advance: async (ms, lateMs = 0) => {
-      const until = now + ms;
+    advance(ms) {
+      const end = now + ms;
+      for (let count = 0; runNext(end); count += 1) checkCount(count);
+      now = Math.max(now, end);
+    },
+    async advanceSettling(ms, lateMs = 0) {
+      const end = now + ms;
       now += lateMs;
-      await settle();
-      for (;;) {
-        const next = tasks.reduce<(typeof tasks)[0] | undefined>((a, b) => (a && a.at <= b.at ? a : b), undefined);
-        if (next === undefined || next.at > until) break;
-        tasks = tasks.filter((other) => other !== next);
-        now = Math.max(now, next.at);
-        next.task();
-        await settle();
+      await settled();
+      for (let count = 0; runNext(end); count += 1) {
+        checkCount(count);
+        await settled();
       }
-      now = Math.max(now, until);
+      now = Math.max(now, end);
     },
   };
+}
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -31,8 +31,8 @@ const publisherLiveFlag = 0x01;
 const roles: readonly PunchRole[] = ["viewer", "publisher"];
 
 /**
- * Punchcast's own attribute, 0xca57, comprehension-optional: a plain STUN server ignores it, and to a request without it
- * the relay is a plain STUN server.
+ * Punchcast's own attribute, 0xca57, comprehension-optional: a plain STUN server ignores it. The relay refuses a signed
+ * request without it, having nothing to do for it.
  *
  * ```
  *  0                   1                   2                   3
