@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { createLab, type Lab } from "../../src/lab/lab.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { createLab, type Lab, type LabNode } from "../../src/lab/lab.ts";
 import { probeLab } from "../../src/lab/probe.ts";
 import type { Scene } from "../../src/lab/scene.ts";
 import { needs } from "./needs.ts";
@@ -55,4 +56,15 @@ function orNothing(read: () => string): string {
   } catch {
     return "";
   }
+}
+
+/** Resolves when some program on a host listens on all these UDP ports; rejects after ten seconds. */
+export async function untilBound(node: LabNode, ports: readonly number[]): Promise<void> {
+  const hex = ports.map((port) => `:${port.toString(16).toUpperCase().padStart(4, "0")} `);
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const { stdout } = await node.run("cat", ["/proc/net/udp", "/proc/net/udp6"]);
+    if (hex.every((text) => stdout.includes(text))) return;
+    await delay(100);
+  }
+  throw new Error(`nobody on ${node.name} listens on UDP ports ${ports.join(", ")}`);
 }

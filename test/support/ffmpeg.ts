@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const quiet = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y"];
+
+/** Runs ffmpeg on this host, for a minute at the most. */
+export const ffmpeg = (...args: readonly string[]): Promise<unknown> =>
+  promisify(execFile)("ffmpeg", [...quiet, ...args], { timeout: 60_000 });
+
+/** What was decoded: one hash a picture, times left out since players choose their own zero; and the sound's samples. */
+export interface DecodedMedia {
+  readonly pictures: readonly string[];
+  /** Signed 16-bit little-endian. */
+  readonly sound: Buffer;
+}
+
+/** Arguments that make ffmpeg decode an input's first picture track and sound track into `folder`, under `name`. */
+export function decodeArgs(folder: string, name: string, inputArgs: readonly string[]): string[] {
+  return [
+    ...quiet,
+    ...inputArgs,
+    ...["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", join(folder, `${name}.md5`)],
+    ...["-map", "0:a", "-c:a", "pcm_s16le", "-f", "s16le", join(folder, `${name}.pcm`)],
+  ];
+}
+
+/** Input arguments for a live stream that an SDP file describes; the buffer holds what comes while ffmpeg waits for a core. */
+export function sdpInput(path: string): string[] {
+  const protocols = ["-protocol_whitelist", "file,rtp,udp"];
+  return ["-flags2", "skip_manual", ...protocols, "-buffer_size", "4000000", "-i", path];
+}
+
+/** Reads what `decodeArgs` made. */
+export async function readDecoded(folder: string, name: string): Promise<DecodedMedia> {
+  const [hashes, sound] = await Promise.all([
+    readFile(join(folder, `${name}.md5`), "utf8"),
+    readFile(join(folder, `${name}.pcm`)),
+  ]);
+  const lines = hashes.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return { pictures: lines.map((line) => line.split(",").at(-1)?.trim() ?? ""), sound };
+}
+
+/** Decodes a file, with the encoder's delay that an edit list would cut off: RTP has no such list. */
+export async function decodeFile(file: string, folder: string): Promise<DecodedMedia> {
+  const input = ["-ignore_editlist", "1", "-flags2", "skip_manual", "-i", file];
+  await promisify(execFile)("ffmpeg", decodeArgs(folder, "file", input), { timeout: 60_000 });
+  return readDecoded(folder, "file");
+}
