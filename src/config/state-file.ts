@@ -1,9 +1,9 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { PunchcastError, systemErrorCode } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
+import { writeFileAtomically } from "./atomic-file.ts";
 
 /** The state file's content. `version` is the schema's. */
 const stateSchema = z.object({
@@ -68,19 +68,9 @@ function parseJson(text: string): unknown {
 }
 
 async function writeState(path: string, state: State): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(temporary, "w", 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    await writeFileAtomically(path, `${JSON.stringify(state, undefined, 2)}\n`);
   } catch (cause) {
-    await rm(temporary, { force: true });
     throw new PunchcastError(
       "FILE_UNWRITABLE",
       `State file ${path} cannot be written: name a writable one with --state.`,

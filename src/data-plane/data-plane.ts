@@ -1,7 +1,7 @@
 import type { ComponentId, ForwardingChange, HoleId } from "../relay/forwarding.ts";
 
 /** The data planes there are. */
-export type DataPlaneName = "userspace";
+export type DataPlaneName = "userspace" | "nat";
 
 /** Packets sent on, bytes of UDP payload sent on, and packets that could not be. */
 export interface Counters {
@@ -16,11 +16,37 @@ export interface PlaneCounters {
   readonly holes: ReadonlyMap<HoleId, Counters>;
   /** Of each component that ever had a hole, since the plane started, closed holes included. */
   readonly components: ReadonlyMap<ComponentId, Counters>;
+  /**
+   * What each component's publisher sent that never came to user space, since the plane started; empty in a plane that
+   * hands every packet up. The relay counts these as it counts the packets that it sees.
+   */
+  readonly unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
+}
+
+/** The UDP ports that a relay has bound. */
+export interface PlanePorts {
+  readonly punch: number;
+  readonly ingest: readonly number[];
 }
 
 /** Moves the media. The relay core says what the forwarding table shall be; a plane makes it so. */
 export interface DataPlane {
   readonly name: DataPlaneName;
+  /** How many holes one component can have: 1 where the kernel's NAT carries the media, else `Infinity`. */
+  readonly holesPerComponent: number;
+  /** True if media goes on flowing when the relay is killed, so that the next one should know who watches. */
+  readonly survivesRelay: boolean;
+  /**
+   * Makes the forwarding table exactly `initial`: adopts what an earlier relay left in the kernel as far as it is in there,
+   * removes the rest, and goes on from that. Called once, before anything else.
+   * @throws PunchcastError TOOL_MISSING, NO_PRIVILEGE, UNSUPPORTED_HOST or TOOL_FAILED; then nothing has been changed
+   */
+  start(ports: PlanePorts, initial: readonly ForwardingChange[]): Promise<void>;
+  /**
+   * A packet of this component came up to user space: sends it to the component's holes unless the plane has done so
+   * already. The same bytes for each, never changed or kept.
+   */
+  deliver(component: ComponentId, bytes: Uint8Array): void;
   /** Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error. */
   apply(changes: readonly ForwardingChange[]): Promise<void>;
   /** Reads what was carried. */

@@ -7,7 +7,9 @@ export type HoleCloseReason =
   /** No consent (or, for a bare punch, no datagram) for 30 s. */
   | "expired"
   /** Another viewer now has this mapped address: the NAT gave it away. */
-  | "replaced";
+  | "replaced"
+  /** The data plane has room for one viewer, and on this stream the last one gets it. */
+  | "taken-over";
 
 /** What the relay core tells the outside. Addresses are written `host:port`; no event ever holds a key. */
 export type RelayEvent =

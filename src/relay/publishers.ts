@@ -2,6 +2,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from "../core/address.ts"
 import { cidrContains } from "../core/cidr.ts";
 import type { Effects } from "./events.ts";
 import { consentLifetimeSeconds, flowIdleMs, publisherIdleMs } from "./limits.ts";
+import type { SavedPublisher } from "./saved.ts";
 import type { Stream } from "./stream.ts";
 
 /** Why a datagram to an ingest port, or a request to publish, was refused. */
@@ -40,6 +41,17 @@ export interface Publishers {
   flowOf(stream: string, component: number): { readonly local: Endpoint; readonly publisher: Endpoint } | undefined;
   /** True while the stream's publisher has sent something within the last 10 s. */
   isLive(stream: string): boolean;
+  /** Notes that media of this component went by where user space does not see it. */
+  noteMedia(stream: string, component: number, now: number, effects: Effects): void;
+  /** What is needed to go on after a restart. */
+  save(now: number): SavedPublisher[];
+  /** Gives a publisher of `agoMs` ago its place back, if nobody has it and something of its consent is left. */
+  restore(
+    stream: Stream,
+    saved: SavedPublisher,
+    at: { readonly now: number; readonly agoMs: number },
+    effects: Effects,
+  ): void;
   /** Frees the places of publishers that went idle or whose consent expired. */
   tick(now: number, effects: Effects): void;
 }
@@ -188,6 +200,34 @@ export function createPublishers(): Publishers {
       if (publisher?.by !== "key" || publisher.identity !== session || !publisher.flows.has(at.component)) return;
       if (publisher.flows.size > 1) dropFlow(publisher, at.component, effects);
       else remove(publisher, effects);
+    },
+
+    noteMedia(name, component, now, effects) {
+      const publisher = byStream.get(name);
+      const flow = publisher?.flows.get(component);
+      if (publisher !== undefined && flow !== undefined) touch(publisher, flow, component, now, effects);
+    },
+
+    save: (now) =>
+      [...byStream.values()].map(({ stream, identity, by, flows }) => ({
+        ...{ stream: stream.name, identity, by },
+        flows: [...flows].map(([component, { local, publisher, consentUntil }]) => {
+          return { component, local, publisher, leftMs: Math.max(0, Math.round(consentUntil - now)) };
+        }),
+      })),
+
+    restore(stream, { identity, by, flows }, { now, agoMs }, effects) {
+      const kept = flows.filter(({ component, leftMs }) => {
+        return component < stream.components && (by === "address" || leftMs > agoMs);
+      });
+      if (kept.length === 0 || byStream.has(stream.name)) return;
+      // It was live when it was saved: it has as long as any publisher to show that it still is.
+      const publisher: Publisher = { stream, identity, by, flows: new Map(), mediaAt: now, live: false };
+      byStream.set(stream.name, publisher);
+      for (const { component, local, publisher: from, leftMs } of kept) {
+        const flow = setFlow(publisher, { stream, component }, local, from, effects);
+        flow.consentUntil = now + leftMs - agoMs;
+      }
     },
 
     flowOf: (stream, component) => byStream.get(stream)?.flows.get(component),

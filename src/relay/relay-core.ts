@@ -11,6 +11,8 @@ import { consentLifetimeSeconds, type Limits } from "./limits.ts";
 import { createNonceKeeper, nonceSlotMs } from "./nonce.ts";
 import { createPublishers, type Publishers } from "./publishers.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
+import type { Snapshot } from "./saved.ts";
+import { restoreSnapshot, takeSnapshot } from "./snapshot.ts";
 import type { Stream } from "./stream.ts";
 
 /** What the core decides with. */
@@ -22,6 +24,8 @@ export interface RelayCoreOptions {
   readonly authSecret: string | undefined;
   /** Takes the seed's bare punch; `undefined`: never. */
   readonly open: OpenOptions | undefined;
+  /** How many holes the data plane has room for on one component. Default: any number. */
+  readonly holesPerComponent?: number;
   /** Default: the system's. */
   readonly random?: Random;
 }
@@ -57,6 +61,12 @@ export interface RelayCore {
   onPunchPort(local: Endpoint, from: Endpoint, bytes: Uint8Array, at: Arrival): Decision;
   /** Decides on a datagram that came to the ingest port of a stream's component. */
   onIngestPort(stream: Stream, component: number, local: Endpoint, from: Endpoint, now: number): Decision;
+  /** Notes that media of a component went by where user space does not see it. */
+  noteMedia(stream: string, component: number, now: number): Effects;
+  /** Who watches and who publishes now. */
+  save(now: number): Snapshot;
+  /** Opens again what was open `agoMs` ago, as far as consent reaches. */
+  restore(snapshot: Snapshot, at: { readonly now: number; readonly agoMs: number }): Effects;
   /** Ends what is over. To be called about once a second. */
   tick(now: number): Effects;
 }
@@ -73,7 +83,7 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const unproven = createRateLimiter({ ratePerSecond: rate, burst: rate * 4 });
   const feedback = createRateLimiter({ ratePerSecond: feedbackPerSecond, burst: feedbackPerSecond });
   const publishers = createPublishers();
-  const holes = createHoles(limits);
+  const holes = createHoles(limits, options.holesPerComponent);
   const departed = new Map<string, number>();
 
   function perform(
@@ -161,6 +171,20 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
       const refusal = publishers.admitIngest({ stream, component }, local, from, now, effects);
       if (refusal !== undefined) return { verdict: { kind: "handled", refusal }, effects };
       return { verdict: { kind: "media", component: stream.componentIds[component] ?? "" }, effects };
+    },
+
+    noteMedia(stream, component, now) {
+      const effects = noEffects();
+      publishers.noteMedia(stream, component, now, effects);
+      return effects;
+    },
+
+    save: (now) => takeSnapshot(holes, publishers, now),
+
+    restore(snapshot, at) {
+      const effects = noEffects();
+      restoreSnapshot(snapshot, { holes, publishers, streams, isOpen: open !== undefined }, at, effects);
+      return effects;
     },
 
     tick(now) {

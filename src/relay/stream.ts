@@ -12,6 +12,11 @@ export interface StreamOptions extends StreamKeys {
   readonly components: number;
   /** Component k is taken from port `ingestPort + k`; `undefined`: only publishers with the key, on the punch port. */
   readonly ingestPort: number | undefined;
+  /**
+   * Where the data plane has room for one viewer only: true if the next one takes the place of the one before, false if it
+   * is refused. Default false.
+   */
+  readonly takeover?: boolean;
   /** Who may send to the ingest ports; empty: anyone, first come. */
   readonly from: readonly Cidr[];
 }

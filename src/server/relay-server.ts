@@ -1,18 +1,19 @@
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
-import { defaultPunchPort, formatPunchUrl } from "../core/punch-url.ts";
+import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
-import type { DataPlaneName } from "../data-plane/data-plane.ts";
-import { createUserspacePlane } from "../data-plane/userspace/userspace-plane.ts";
+import { createPlane } from "../data-plane/create-plane.ts";
+import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
-import type { Effects } from "../relay/events.ts";
-import type { ComponentId } from "../relay/forwarding.ts";
+import { type Effects, noEffects } from "../relay/events.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
-import { checkStreams, createStream, type Stream, type StreamOptions } from "../relay/stream.ts";
+import type { Snapshot } from "../relay/saved.ts";
+import { checkStreams, createStream, type StreamOptions } from "../relay/stream.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
-import { createRelayPorts, type RelayPorts, socketBufferBytes } from "./relay-ports.ts";
+import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
+import { describeStream, ingestComponents, startWarnings } from "./start-lines.ts";
 import { createTally } from "./tally.ts";
 
 /** What a relay is started with. */
@@ -33,6 +34,8 @@ export interface RelayOptions {
   readonly limits?: Limits;
   /** Default `userspace`. */
   readonly plane?: DataPlaneName;
+  /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
+  readonly journal?: Journal;
   /** How often `stats` is told, in ms. Default 1000. */
   readonly statsIntervalMs?: number;
   readonly onEvent?: (event: ServerEvent) => void;
@@ -40,6 +43,15 @@ export interface RelayOptions {
   readonly clock?: Clock;
   /** Default: the system's. */
   readonly random?: Random;
+}
+
+/** Where a relay keeps what it needs to go on after it was killed. */
+export interface Journal {
+  /** What was written last, and how long ago, in ms; `undefined` if there is nothing. */
+  load(): Promise<{ readonly snapshot: Snapshot; readonly agoMs: number } | undefined>;
+  save(snapshot: Snapshot): Promise<void>;
+  /** Forgets it: the relay stopped in order. */
+  clear(): Promise<void>;
 }
 
 /** A running relay. */
@@ -64,18 +76,21 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
+  const ports = createRelayPorts(localAddresses(options.listen));
+  const plane = createPlane(options.plane ?? "userspace", (local, remote, bytes) => ports.send(local, remote, bytes));
   const core = createRelayCore({
     streams,
     limits,
     authSecret,
     open,
+    holesPerComponent: plane.holesPerComponent,
     ...(options.random && { random: options.random }),
   });
-  const ports = createRelayPorts(localAddresses(options.listen));
-  const plane = createUserspacePlane((local, remote, bytes) => ports.send(local, remote, bytes));
   const tally = createTally(streams);
   const startedAt = clock.now();
-  let applied: Promise<void> = Promise.resolve();
+  const started = Promise.withResolvers<void>();
+  let applied: Promise<void> = started.promise;
+  let journalled = "";
 
   function carryOut({ changes, events }: Effects): void {
     if (changes.length > 0) {
@@ -123,32 +138,64 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     return chosen;
   }
 
-  const punchPort = await openPorts().catch(async (error: unknown) => {
-    await ports.close();
-    throw error;
-  });
-
-  async function tellStats(): Promise<void> {
-    const counters = await plane.readCounters();
-    const uptimeMs = Math.round(clock.now() - startedAt);
-    onEvent({ event: "stats", uptimeMs, ...tally.report(core, counters.components), sendErrors: ports.sendErrors() });
+  /** Opens the ports and starts the plane with what an earlier relay left; closes all if that fails. */
+  async function start(): Promise<number> {
+    try {
+      const punch = await openPorts();
+      const saved = plane.survivesRelay ? await options.journal?.load() : undefined;
+      const now = clock.now();
+      const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
+      const ingest = streams.flatMap((stream) => ingestComponents(stream).map((k) => (stream.ingestPort ?? 0) + k));
+      await plane.start({ punch, ingest }, changes);
+      started.resolve();
+      carryOut({ changes: [], events });
+      return punch;
+    } catch (error) {
+      started.promise.catch(() => {});
+      started.reject(error);
+      await ports.close();
+      throw error;
+    }
   }
 
+  async function readPlane(): Promise<PlaneCounters> {
+    const counters = await plane.readCounters();
+    for (const { stream, component } of tally.takeUnseen(counters.unseen)) {
+      carryOut(core.noteMedia(stream, component, clock.now()));
+    }
+    return counters;
+  }
+
+  async function tellStats(): Promise<void> {
+    const { components } = await readPlane();
+    const uptimeMs = Math.round(clock.now() - startedAt);
+    onEvent({ event: "stats", uptimeMs, ...tally.report(core, components), sendErrors: ports.sendErrors() });
+  }
+
+  async function writeJournal(): Promise<void> {
+    if (!plane.survivesRelay || options.journal === undefined) return;
+    const snapshot = core.save(clock.now());
+    // Consent runs down all the time, so what is written is never older than a tick.
+    if (snapshot.holes.length + snapshot.publishers.length === 0 && journalled === "empty") return;
+    journalled = snapshot.holes.length + snapshot.publishers.length === 0 ? "empty" : "open";
+    await options.journal.save(snapshot);
+  }
+
+  const punchPort = await start();
   const warn = (message: string): void => onEvent({ event: "warning", message });
+  const every = (intervalMs: number, failure: string, task: () => Promise<void>): (() => void) =>
+    scheduleEvery(clock, intervalMs, () => {
+      task().catch((error: unknown) => warn(`${failure}: ${error}`));
+    });
   const stopTasks = [
     scheduleEvery(clock, tickMs, () => carryOut(core.tick(clock.now()))),
-    scheduleEvery(clock, options.statsIntervalMs ?? 1_000, () => {
-      tellStats().catch((error: unknown) => warn(`Statistics could not be read: ${error}`));
-    }),
-    scheduleEvery(clock, addressesMs, () => {
-      ports
-        .follow(localAddresses(options.listen))
-        .catch((error: unknown) => warn(`New addresses could not be bound: ${error}`));
-    }),
+    every(tickMs, "Who watches could not be written down", writeJournal),
+    every(options.statsIntervalMs ?? 1_000, "Statistics could not be read", tellStats),
+    every(addressesMs, "New addresses could not be bound", () => ports.follow(localAddresses(options.listen))),
   ];
 
   const host = options.publicAddress ?? displayAddress(ports.addresses());
-  const listening = streams.map((stream) => describe(stream, host, punchPort));
+  const listening = streams.map((stream) => describeStream(stream, host, punchPort));
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
@@ -162,46 +209,13 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
         await tellStats();
+        await applied.catch(() => {});
         await plane.close();
+        await options.journal?.clear();
         await ports.close();
         onEvent({ event: "stopped" });
       })();
       return closing;
     },
   };
-}
-
-function ingestComponents(stream: Stream): readonly number[] {
-  return stream.ingestPort === undefined ? [] : stream.componentIds.map((_: ComponentId, k) => k);
-}
-
-function describe(stream: Stream, host: string, port: number): ListeningStream {
-  const { name, components, viewKey, publishKey, ingestPort = 0 } = stream;
-  return {
-    name,
-    components,
-    ingestPorts: ingestComponents(stream).map((k) => ingestPort + k),
-    watchUrl: formatPunchUrl({ host, port, stream: name, key: viewKey }),
-    publishUrl: formatPunchUrl({ host, port, stream: name, key: publishKey }),
-  };
-}
-
-function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string[] {
-  const warnings: string[] = [];
-  const { receiveBytes, sendBytes } = ports.smallestBuffers();
-  if (Math.min(receiveBytes, sendBytes) < socketBufferBytes) {
-    const want = socketBufferBytes;
-    warnings.push(
-      `The kernel grants socket buffers of ${receiveBytes >> 10} KiB only, so bursts may be lost: ` +
-        `sudo sysctl -w net.core.rmem_max=${want} net.core.wmem_max=${want}`,
-    );
-  }
-  if (open !== undefined) {
-    const who = open.from.length === 0 ? "anyone" : "the sources allowed by --open-from";
-    warnings.push(
-      `Bare punches are on: ${who} can watch without a key, and whoever can forge a source address can point the stream ` +
-        "at a victim. Use it in trusted networks only.",
-    );
-  }
-  return warnings;
 }

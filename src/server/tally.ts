@@ -6,7 +6,15 @@ import type { StreamStats } from "./server-events.ts";
 
 /** Counts what came in and what was refused. */
 export interface Tally {
-  countIn(component: ComponentId, bytes: number): void;
+  /** Counts packets (by default one) of `bytes` in all. */
+  countIn(component: ComponentId, bytes: number, packets?: number): void;
+  /**
+   * Takes in what went by out of sight, as totals since the plane started, and returns the components of which there was
+   * something new.
+   */
+  takeUnseen(
+    unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>,
+  ): { readonly stream: string; readonly component: number }[];
   countRefusal(reason: string): void;
   /** The figures of all streams, with what the data plane carried. */
   report(
@@ -18,6 +26,7 @@ export interface Tally {
 /** Counters at zero. Reasons come from a fixed vocabulary, so hostile input cannot grow the table. */
 export function createTally(streams: readonly Stream[]): Tally {
   const ins = new Map(streams.flatMap((stream) => stream.componentIds).map((id) => [id, { packets: 0, bytes: 0 }]));
+  const unseen = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
   const refused = new Map<string, number>();
   const none: Counters = { packets: 0, bytes: 0, drops: 0 };
 
@@ -34,11 +43,23 @@ export function createTally(streams: readonly Stream[]): Tally {
   }
 
   return {
-    countIn(component, bytes) {
+    countIn(component, bytes, packets = 1) {
       const counters = ins.get(component);
       if (counters === undefined) return;
-      counters.packets += 1;
+      counters.packets += packets;
       counters.bytes += bytes;
+    },
+    takeUnseen(totals) {
+      return streams.flatMap(({ name, componentIds }) =>
+        componentIds.flatMap((id, component) => {
+          const before = unseen.get(id);
+          const total = totals.get(id);
+          if (total === undefined || total.packets === before?.packets) return [];
+          unseen.set(id, total);
+          this.countIn(id, total.bytes - (before?.bytes ?? 0), total.packets - (before?.packets ?? 0));
+          return [{ stream: name, component }];
+        }),
+      );
     },
     countRefusal(reason) {
       refused.set(reason, (refused.get(reason) ?? 0) + 1);

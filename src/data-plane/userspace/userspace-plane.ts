@@ -5,13 +5,6 @@ import type { Counters, DataPlane } from "../data-plane.ts";
 /** Sends one datagram from a local endpoint; false if it had to be dropped. Must not keep or change `bytes`. */
 export type PacketSender = (local: Endpoint, remote: Endpoint, bytes: Uint8Array) => boolean;
 
-/** The plane that needs nothing but sockets. The server hands it each packet of a component, and it fans it out. */
-export interface UserspacePlane extends DataPlane {
-  readonly name: "userspace";
-  /** Sends `bytes` to every hole of the component: the same bytes, no copy per viewer. */
-  deliver(component: ComponentId, bytes: Uint8Array): void;
-}
-
 interface Tally {
   packets: number;
   bytes: number;
@@ -29,8 +22,8 @@ interface Fanout extends Tally {
   holes: readonly OpenHole[];
 }
 
-/** Makes a userspace plane over the given sender. */
-export function createUserspacePlane(send: PacketSender): UserspacePlane {
+/** The plane that needs nothing but sockets: every packet comes up, and `deliver` fans it out through `send`. */
+export function createUserspacePlane(send: PacketSender): DataPlane {
   const holes = new Map<HoleId, OpenHole>();
   const fanouts = new Map<ComponentId, Fanout>();
 
@@ -68,6 +61,13 @@ export function createUserspacePlane(send: PacketSender): UserspacePlane {
 
   return {
     name: "userspace",
+    holesPerComponent: Number.POSITIVE_INFINITY,
+    survivesRelay: false,
+
+    start(_ports, initial) {
+      for (const change of initial) applyOne(change);
+      return Promise.resolve();
+    },
 
     deliver(component, bytes) {
       const fanout = fanouts.get(component);
@@ -88,6 +88,7 @@ export function createUserspacePlane(send: PacketSender): UserspacePlane {
       Promise.resolve({
         holes: new Map([...holes].map(([id, hole]) => [id, snapshot(hole)])),
         components: new Map([...fanouts].map(([id, fanout]) => [id, snapshot(fanout)])),
+        unseen: new Map(),
       }),
 
     close() {

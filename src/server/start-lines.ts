@@ -1,0 +1,43 @@
+import { formatPunchUrl } from "../core/punch-url.ts";
+import type { OpenOptions } from "../relay/bare-punch.ts";
+import type { Stream } from "../relay/stream.ts";
+import { type RelayPorts, socketBufferBytes } from "./relay-ports.ts";
+import type { ListeningStream } from "./server-events.ts";
+
+/** The components that have an ingest port. */
+export function ingestComponents(stream: Stream): readonly number[] {
+  return stream.ingestPort === undefined ? [] : stream.componentIds.map((_, k) => k);
+}
+
+/** A stream with the ports and URLs that people need. */
+export function describeStream(stream: Stream, host: string, port: number): ListeningStream {
+  const { name, components, viewKey, publishKey, ingestPort = 0 } = stream;
+  return {
+    name,
+    components,
+    ingestPorts: ingestComponents(stream).map((k) => ingestPort + k),
+    watchUrl: formatPunchUrl({ host, port, stream: name, key: viewKey }),
+    publishUrl: formatPunchUrl({ host, port, stream: name, key: publishKey }),
+  };
+}
+
+/** What the person who starts the relay should know. */
+export function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string[] {
+  const warnings: string[] = [];
+  const { receiveBytes, sendBytes } = ports.smallestBuffers();
+  if (Math.min(receiveBytes, sendBytes) < socketBufferBytes) {
+    const want = socketBufferBytes;
+    warnings.push(
+      `The kernel grants socket buffers of ${receiveBytes >> 10} KiB only, so bursts may be lost: ` +
+        `sudo sysctl -w net.core.rmem_max=${want} net.core.wmem_max=${want}`,
+    );
+  }
+  if (open !== undefined) {
+    const who = open.from.length === 0 ? "anyone" : "the sources allowed by --open-from";
+    warnings.push(
+      `Bare punches are on: ${who} can watch without a key, and whoever can forge a source address can point the stream ` +
+        "at a victim. Use it in trusted networks only.",
+    );
+  }
+  return warnings;
+}
