@@ -4,6 +4,7 @@ import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
 import { createPlane } from "../data-plane/create-plane.ts";
 import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
+import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
@@ -36,6 +37,8 @@ export interface RelayOptions {
   readonly plane?: DataPlaneName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
+  /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
+  readonly switches?: SwitchStore;
   /** How often `stats` is told, in ms. Default 1000. */
   readonly statsIntervalMs?: number;
   readonly onEvent?: (event: ServerEvent) => void;
@@ -77,7 +80,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
   const ports = createRelayPorts(localAddresses(options.listen));
-  const plane = createPlane(options.plane ?? "userspace", (local, remote, bytes) => ports.send(local, remote, bytes));
+  const early: string[] = [];
+  let warn = (message: string): void => void early.push(message);
+  const plane = createPlane(options.plane ?? "userspace", {
+    send: (local, remote, bytes) => ports.send(local, remote, bytes),
+    switches: options.switches ?? createMemorySwitches(),
+    warn: (message) => warn(message),
+    tool: process.env.PUNCHCAST_NAT_TOOL,
+  });
   const core = createRelayCore({
     streams,
     limits,
@@ -182,7 +192,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 
   const punchPort = await start();
-  const warn = (message: string): void => onEvent({ event: "warning", message });
   const every = (intervalMs: number, failure: string, task: () => Promise<void>): (() => void) =>
     scheduleEvery(clock, intervalMs, () => {
       task().catch((error: unknown) => warn(`${failure}: ${error}`));
@@ -199,7 +208,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
-  for (const message of startWarnings(ports, open)) warn(message);
+  // What the plane has to say of this host is read after the lines that tell what was started.
+  warn = (message) => onEvent({ event: "warning", message });
+  for (const message of [...startWarnings(ports, open), ...early]) warn(message);
 
   let closing: Promise<void> | undefined;
   return {

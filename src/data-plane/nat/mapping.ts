@@ -51,6 +51,8 @@ export function countKey({ publisher, viewer }: Pick<Mapping, "publisher" | "vie
 /** Which flows and holes there are, and the mappings that follow. */
 export interface ForwardingState {
   apply(change: ForwardingChange): void;
+  /** The component of an open hole. */
+  componentOf(hole: HoleId): ComponentId | undefined;
   /**
    * The mappings that the kernel can carry. A component needs a flow and exactly one hole: the kernel translates a packet but
    * does not multiply it. `isLocal` tells the host's own addresses: what they send never passes the kernel's prerouting, and
@@ -77,8 +79,13 @@ export function createForwardingState(): ForwardingState {
       }
     },
 
+    componentOf: (hole) => holes.get(hole)?.component,
+
     mappings(isLocal, families) {
       const perComponent = Map.groupBy(holes, ([, { component }]) => component);
+      // Two mappings may not meet in the kernel's tables; a key holder could ask for such by feeding two components alike.
+      const taken = new Set<string>();
+      const take = (key: string): boolean => !taken.has(key) && taken.add(key).has(key);
       return [...perComponent].flatMap(([component, [first, ...others]]) => {
         const flow = flows.get(component);
         if (flow === undefined || first === undefined || others.length > 0) return [];
@@ -90,7 +97,10 @@ export function createForwardingState(): ForwardingState {
         const ends = [mapping.publisher, mapping.ingest, mapping.viewer, mapping.punched];
         const [family, ...rest] = new Set(ends.map(({ address }) => addressFamily(address)));
         const isOutside = !isLocal(mapping.publisher.address) && !isLocal(mapping.viewer.address);
-        return family !== undefined && rest.length === 0 && families.has(family) && isOutside ? [mapping] : [];
+        if (family === undefined || rest.length > 0 || !families.has(family) || !isOutside) return [];
+        const way = (from: Endpoint, to: Endpoint): string => `${formatEndpoint(from)} ${formatEndpoint(to)}`;
+        const isFree = take(way(mapping.publisher, mapping.ingest)) && take(way(mapping.viewer, mapping.punched));
+        return isFree ? [mapping] : [];
       });
     },
 

@@ -22,6 +22,8 @@ export interface NatBackend {
   forget(mappings: readonly Mapping[]): Promise<void>;
   /** Removes all that Punchcast ever put there with this tool; true if there was something. */
   remove(): Promise<boolean>;
+  /** Has tool and kernel take everything that a mapping needs, and leaves nothing. Fails as the tool does. */
+  rehearse(ports: PlanePorts): Promise<void>;
   /** What `install` would do, as text for people. */
   describe(ports: PlanePorts, mappings: readonly Mapping[]): string;
 }

@@ -1,7 +1,7 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { PunchcastError, systemErrorCode } from "../../core/errors.ts";
 
-/** Kernel switches as they were found, by path below /proc/sys; good for the boot with this id. */
+/** Kernel switches as they were found, by path below /proc/sys; good for the boot and network namespace with this id. */
 export interface SavedSwitches {
   readonly bootId: string;
   readonly values: Readonly<Record<string, string>>;
@@ -12,6 +12,20 @@ export interface SwitchStore {
   load(): Promise<SavedSwitches | undefined>;
   save(saved: SavedSwitches): Promise<void>;
   clear(): Promise<void>;
+}
+
+/** A store for those who have no place to keep a file: a relay that is killed then leaves the switches as they are. */
+export function createMemorySwitches(): SwitchStore {
+  let kept: SavedSwitches | undefined;
+  return {
+    load: () => Promise.resolve(kept),
+    save: async (saved) => {
+      kept = saved;
+    },
+    clear: async () => {
+      kept = undefined;
+    },
+  };
 }
 
 const root = "/proc/sys/";
@@ -106,7 +120,14 @@ async function writeSwitch(path: string, value: string): Promise<void> {
   }
 }
 
-/** Names this run of the kernel: a reboot sets every switch anew, and what was saved before is worth nothing. */
+/**
+ * Names this run of the kernel and this network namespace of it: a reboot, and a container that starts again, set every
+ * switch anew, and what was saved before is worth nothing.
+ */
 async function readBootId(): Promise<string> {
-  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  const [boot, namespace] = await Promise.all([
+    readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+    readlink("/proc/self/ns/net"),
+  ]);
+  return `${boot.trim()} ${namespace}`;
 }

@@ -45,7 +45,7 @@ export function createIptablesBackend(
   }
 
   function installCommands(old: readonly SavedRule[], mappings: readonly Mapping[]): Commands {
-    const deletions = commands(old, (table, rule) => (rule.startsWith(`${chainName} `) ? [] : [`-D ${rule}`]));
+    const deletions = commands(old, (rule) => (rule.startsWith(`${chainName} `) ? [] : [`-D ${rule}`]));
     const fixed = staticRules(ports);
     const sets = mappings.flatMap((mapping) => [mappingRules(mapping, ports), countRules(mapping)]);
     const additions = (table: Table): string[] => [
@@ -75,7 +75,11 @@ export function createIptablesBackend(
       ports = newPorts;
       await each(async (family) => {
         const { raw, mangle, nat } = installCommands(await saved(family), inFamily(family, mappings));
-        await restore(family, [["mangle", mangle], ["nat", nat], ["raw", raw]]);
+        await restore(family, [
+          ["mangle", mangle],
+          ["nat", nat],
+          ["raw", raw],
+        ]);
       });
     },
 
@@ -131,11 +135,28 @@ export function createIptablesBackend(
         const old = readPunchRules(text);
         const hasChain = text.includes(`\n:${chainName} `);
         wasThere ||= old.length > 0 || hasChain;
-        const { raw, mangle, nat } = commands(old, (_table, rule) => [`-D ${rule}`]);
+        const { raw, mangle, nat } = commands(old, (rule) => [`-D ${rule}`]);
         const chain = hasChain ? [`-F ${chainName}`, `-X ${chainName}`] : [];
-        await restore(family, [["raw", [...raw, ...chain]], ["mangle", mangle], ["nat", nat]]);
+        await restore(family, [
+          ["raw", [...raw, ...chain]],
+          ["mangle", mangle],
+          ["nat", nat],
+        ]);
       });
       return wasThere;
+    },
+
+    async rehearse(newPorts) {
+      await each(async (family) => {
+        const sample = (host: number): Mapping["viewer"] => {
+          return { address: family === 6 ? `2001:db8::${host}` : `192.0.2.${host}`, port: 9 };
+        };
+        const mapping = { publisher: sample(1), ingest: sample(2), viewer: sample(3), punched: sample(4) };
+        ports = newPorts;
+        const all = installCommands(await saved(family), [mapping]);
+        const lines = tables.flatMap((table) => [`*${table}`, ...all[table], "COMMIT"]);
+        await run(`${name(family)}-restore`, ["--noflush", "--test", ...lockArgs], `${lines.join("\n")}\n`);
+      });
     },
 
     describe(newPorts, mappings) {
@@ -155,8 +176,8 @@ export function createIptablesBackend(
 }
 
 /** Commands made of saved rules, by table. */
-function commands(rules: readonly SavedRule[], make: (table: Table, rule: string) => readonly string[]): Commands {
+function commands(rules: readonly SavedRule[], make: (rule: string) => readonly string[]): Commands {
   const of = (table: Table): string[] =>
-    rules.filter((saved) => saved.table === table).flatMap(({ rule }) => make(table, rule));
+    rules.filter((saved) => saved.table === table).flatMap(({ rule }) => make(rule));
   return { raw: of("raw"), mangle: of("mangle"), nat: of("nat") };
 }

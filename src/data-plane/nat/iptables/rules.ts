@@ -36,8 +36,12 @@ export function staticRules(ports: PlanePorts): RuleSet {
   return {
     raw: [
       `PREROUTING -p udp ${punch} -j ${chainName}`,
-      ...ranges.map((range) => `OUTPUT -p udp -m udp --sport ${range} -m addrtype --src-type LOCAL ${punch} -j CT --notrack`),
-      ...ranges.map((range) => `${chainName} -p udp -m udp --dport ${range} -m addrtype --dst-type LOCAL ${punch} -j CT --notrack`),
+      ...ranges.map(
+        (range) => `OUTPUT -p udp -m udp --sport ${range} -m addrtype --src-type LOCAL ${punch} -j CT --notrack`,
+      ),
+      ...ranges.map(
+        (range) => `${chainName} -p udp -m udp --dport ${range} -m addrtype --dst-type LOCAL ${punch} -j CT --notrack`,
+      ),
     ],
     mangle: [],
     nat: [],

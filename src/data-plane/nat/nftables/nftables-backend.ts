@@ -1,5 +1,5 @@
 import type { Endpoint } from "../../../core/address.ts";
-import { type Count, countKey, type Mapping, type MappingCounts } from "../mapping.ts";
+import { type Count, countKey, type MappingCounts } from "../mapping.ts";
 import type { NatBackend } from "../nat-backend.ts";
 import type { RunTool } from "../run-tool.ts";
 import { forgetCommands, mappingCommands, tableName, tableText } from "./ruleset.ts";
@@ -10,6 +10,8 @@ interface Element {
   readonly data: readonly (string | number)[];
   readonly counter: Count;
 }
+
+const rehearsalName = "punchcast-rehearsal";
 
 /** Drives nft: one table, one transaction a change. */
 export function createNftablesBackend(run: RunTool): NatBackend {
@@ -45,8 +47,7 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     install: (ports, mappings) =>
       change([`add table inet ${tableName}`, `delete table inet ${tableName}`, tableText(ports, mappings)]),
 
-    change: (removed, added) =>
-      change([...mappingCommands("delete", removed), ...mappingCommands("add", added)]),
+    change: (removed, added) => change([...mappingCommands("delete", removed), ...mappingCommands("add", added)]),
 
     async readCounts() {
       const sets = readSets(await run("nft", ["-j", "list", "table", "inet", tableName]));
@@ -70,6 +71,9 @@ export function createNftablesBackend(run: RunTool): NatBackend {
       await change([`delete table inet ${tableName}`]);
       return true;
     },
+
+    // One transaction that makes a table and takes it away: the kernel checks all of it and nobody ever sees it.
+    rehearse: (ports) => change([tableText(ports, [], rehearsalName), `delete table inet ${rehearsalName}`]),
 
     describe: (ports, mappings) => `nft -f - <<'END'\n${tableText(ports, mappings)}END`,
   };

@@ -60,30 +60,34 @@ export function forgetCommands(mappings: readonly Mapping[]): string[] {
   return mappings.flatMap(counters).map(([set, key]) => `delete element inet ${tableName} ${set} { ${key} }`);
 }
 
-/** The whole table. */
-export function tableText({ punch, ingest }: PlanePorts, mappings: readonly Mapping[]): string {
+/** The whole table; another `name` makes one that does nothing for mappings. */
+export function tableText(
+  { punch, ingest }: PlanePorts,
+  mappings: readonly Mapping[],
+  name: string = tableName,
+): string {
   const ports = [punch, ...ingest].join(", ");
   const lines = versions.flatMap(({ version, address }) => {
     const type = `type ${address} . inet_service . ${address} . inet_service`;
     return [
-      ...["tracked", "replies"].map((name) => [name, type] as const),
-      ...["viewers", "punched"].map((name) => [name, `${type} : ${address} . inet_service`] as const),
-      ...["carried", "sent"].map((name) => [name, `${type}; counter`] as const),
-    ].map(([name, definition]) => {
+      ...["tracked", "replies"].map((set) => [set, type] as const),
+      ...["viewers", "punched"].map((map) => [map, `${type} : ${address} . inet_service`] as const),
+      ...["carried", "sent"].map((set) => [set, `${type}; counter`] as const),
+    ].map(([set, definition]) => {
       const kind = definition.includes(" : ") ? "map" : "set";
-      return `  ${kind} ${name}${version} { ${definition}; }`;
+      return `  ${kind} ${set}${version} { ${definition}; }`;
     });
   });
   const each = (rule: (ip: string, version: number) => string): string[] =>
     versions.map(({ ip, version }) => `    ${rule(ip, version)} comment "punch"`);
-  const chain = (name: string, hook: string, ...rules: readonly string[]): string[] => [
-    `  chain ${name} {`,
+  const chain = (chainName: string, hook: string, ...rules: readonly string[]): string[] => [
+    `  chain ${chainName} {`,
     `    ${hook}; policy accept;`,
     ...rules,
     "  }",
   ];
   return [
-    `table inet ${tableName} {`,
+    `table inet ${name} {`,
     '  comment "punch"',
     ...lines,
     // Only what a mapping carries is tracked: everything else on the relay's ports goes up to it untouched. On the punch
