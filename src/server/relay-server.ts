@@ -10,7 +10,7 @@ import { type Effects, noEffects } from "../relay/events.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
-import { checkStreams, createStream, type StreamOptions } from "../relay/stream.ts";
+import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
@@ -155,8 +155,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       const saved = plane.survivesRelay ? await options.journal?.load() : undefined;
       const now = clock.now();
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
-      const ingest = streams.flatMap((stream) => ingestComponents(stream).map((k) => (stream.ingestPort ?? 0) + k));
-      await plane.start({ punch, ingest }, changes);
+      await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
       started.resolve();
       carryOut({ changes: [], events });
       return punch;
@@ -204,7 +203,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   ];
 
   const host = options.publicAddress ?? displayAddress(ports.addresses());
-  const listening = streams.map((stream) => describeStream(stream, host, punchPort));
+  const listening = streams.map((stream) => describeStream(stream, host, punchPort, plane.holesPerComponent));
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });

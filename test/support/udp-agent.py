@@ -2,6 +2,8 @@
 
   ["open", host]                       binds a socket to any port of that address; answers the port
   ["send", port, host, port, [hex…]]   sends from the socket of that port
+  ["stream", port, host, port, rate, seconds]   sends numbered RTP at that rate, in the background
+  ["sent", port]                       how many of these it has sent
   ["received", port]                   what it got so far, in hex
   ["from", port]                       the same as [hex, address, port, milliseconds since 1970]
 """
@@ -11,13 +13,21 @@ import sys
 import threading
 import time
 
-sockets, inboxes = {}, {}
+sockets, inboxes, sent = {}, {}, {}
 
 
 def receive(sock, inbox):
     while True:
         data, source = sock.recvfrom(65536)
         inbox.append((data.hex(), source[0], source[1], time.time() * 1000))
+
+
+def stream(port, host, to, rate, seconds):
+    start = time.monotonic()
+    for number in range(int(rate * seconds)):
+        time.sleep(max(0, start + number / rate - time.monotonic()))
+        sockets[port].sendto(b"\x80\x60" + number.to_bytes(2, "big") + bytes(196), (host, to))
+        sent[port] = number + 1
 
 
 def answer(command, *rest):
@@ -34,6 +44,11 @@ def answer(command, *rest):
         for packet in rest[3]:
             sockets[rest[0]].sendto(bytes.fromhex(packet), (rest[1], rest[2]))
         return None
+    if command == "stream":
+        threading.Thread(target=stream, args=rest, daemon=True).start()
+        return None
+    if command == "sent":
+        return sent.get(rest[0], 0)
     if command == "received":
         return [packet for packet, *_ in inboxes[rest[0]]]
     return inboxes[rest[0]]
