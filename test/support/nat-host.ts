@@ -15,18 +15,30 @@ export async function hostSettings(host: LabHost, others: "all" | "others"): Pro
     `nft list ruleset; for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do $tool-save; done
      sysctl -a 2>/dev/null | grep ^net.; conntrack -L 2>/dev/null | sort; conntrack -L -f ipv6 2>/dev/null | sort`,
   );
+  // iptables tells its own tables; nft shows how iptables-nft translates them, and built-in chains that it never removes.
   const steady = text
+    .replaceAll(/^table ip6? (nat|mangle|raw|filter) \{\n(?:.*\n)*?^\}\n/gm, "")
     .replaceAll(/^# (Generated|Completed).*$/gm, "")
     .replaceAll(/\[\d+:\d+\]|counter packets \d+ bytes \d+/g, "")
     .replaceAll(/^((?:udp|tcp) +\d+) \d+/gm, "$1")
     .replaceAll(/^net\.netfilter\.nf_conntrack_(count|max).*$/gm, "");
-  if (others === "all") return steady;
+  if (others === "all") return steady.replaceAll(/\n{2,}/g, "\n");
   return steady
     .replaceAll(/^table inet punchcast \{\n(?:.*\n)*?^\}\n/gm, "")
     .replaceAll(/^.*(?:comment "?punch"?[ "]|comment "?punch"?$|PUNCHCAST).*$/gm, "")
     .replaceAll(/^udp .*dport=(9000|9099|910\d).*$/gm, "")
     .replaceAll(/^net\.ipv[46]\.(ip_forward|conf\..*(forwarding|accept_redirects)) .*$/gm, "")
     .replaceAll(/\n{2,}/g, "\n");
+}
+
+/** The lines in which two texts differ, `-` for those that are gone and `+` for those that came; empty if none. */
+export function differences(before: string, after: string): string[] {
+  const [old, fresh] = [before.split("\n"), after.split("\n")];
+  const lacking = (from: readonly string[], other: readonly string[], sign: string): string[] => {
+    const counts = Map.groupBy(other, (line) => line);
+    return from.filter((line) => counts.get(line)?.pop() === undefined).map((line) => sign + line);
+  };
+  return [...lacking(old, fresh, "-"), ...lacking(fresh, old, "+")];
 }
 
 /** A viewer made by hand: one socket of an agent that proves the key. */
