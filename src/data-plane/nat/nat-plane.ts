@@ -94,19 +94,18 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
     const added = missingIn(wanted, installed);
     if (removed.length > 0) {
       // From here on these packets are not tracked: they come up and are delivered to where they belong now.
-      const asMeant = await changeRules(() => backend.change(removed, []));
+      const asMeant = await changeRules(() => backend.cut(removed));
       await deleteTracked(run, removed.map(carrierOf));
-      if (asMeant) {
-        tallies.take(await backend.readCounts(), installed.values());
-        await backend.forget(removed);
-        for (const mapping of removed) tallies.restart(countKey(mapping));
-      }
+      if (!asMeant) return;
+      tallies.take(await backend.readCounts(), installed.values());
+      await backend.forget(removed);
+      for (const mapping of removed) tallies.restart(countKey(mapping));
     }
     installed = wanted;
     if (added.length === 0) return;
     // No packet can make such an entry anew before the mapping is there, since what has no mapping is not tracked.
     await deleteTracked(run, added.flatMap(inTheWayOf));
-    await changeRules(() => backend.change([], added));
+    await changeRules(() => backend.add(added));
   }
 
   /** False if all rules had to be put in anew, with counters at zero. */
