@@ -98,7 +98,7 @@ async function sendToFfmpeg(file: string, host: string): Promise<SenderStats> {
   }
 }
 
-test("ffmpeg decodes every picture and sample of H.264 and AAC", needs("ffmpeg"), async () => {
+test("ffmpeg decodes every picture and sample of H.264 and AAC", { ...needs("ffmpeg"), timeout: 90_000 }, async () => {
   const stats = await sendToFfmpeg(sampleClipPath(), "127.0.0.1");
   assert.deepEqual(
     stats.tracks.map(({ accessUnits }) => accessUnits),
@@ -106,7 +106,10 @@ test("ffmpeg decodes every picture and sample of H.264 and AAC", needs("ffmpeg")
   );
 });
 
-test("ffmpeg decodes every picture and sample of H.265 and Opus, over IPv6", needs("ffmpeg"), async () => {
+test("ffmpeg decodes every picture and sample of H.265 and Opus, over IPv6", {
+  ...needs("ffmpeg"),
+  timeout: 90_000,
+}, async () => {
   const folder = await mkdtemp(join(tmpdir(), "punchcast-"));
   try {
     const file = join(folder, "x.mp4");
