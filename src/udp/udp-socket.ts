@@ -36,6 +36,9 @@ export interface UdpSocketOptions {
  */
 const sendQueueMaxBytes = 4 << 20;
 
+/** Linux counts its own bookkeeping in and reports twice what it was asked for (socket(7), SO_RCVBUF). */
+const bufferFactor = process.platform === "linux" ? 2 : 1;
+
 /**
  * Binds a UDP socket.
  * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_PRIVILEGE or INTERNAL
@@ -51,10 +54,7 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
     lookup: (host, _options, callback) => callback(null, host, isIpv6 ? 6 : 4),
   });
   await bind(socket, options);
-  if (bufferBytes !== undefined) {
-    socket.setRecvBufferSize(bufferBytes);
-    socket.setSendBufferSize(bufferBytes);
-  }
+  if (bufferBytes !== undefined) askForBuffers(socket, bufferBytes);
   let open = true;
   let errors = 0;
   const onSent = (error: Error | null): void => {
@@ -77,7 +77,10 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
       return true;
     },
     sendErrors: () => errors,
-    buffers: () => ({ receiveBytes: socket.getRecvBufferSize(), sendBytes: socket.getSendBufferSize() }),
+    buffers: () => ({
+      receiveBytes: socket.getRecvBufferSize() / bufferFactor,
+      sendBytes: socket.getSendBufferSize() / bufferFactor,
+    }),
     close: () =>
       new Promise((resolve) => {
         if (!open) return resolve();
@@ -85,6 +88,15 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
         socket.close(() => resolve());
       }),
   };
+}
+
+function askForBuffers(socket: Socket, bytes: number): void {
+  try {
+    socket.setRecvBufferSize(bytes);
+    socket.setSendBufferSize(bytes);
+  } catch {
+    // Some systems refuse what Linux would cut to size. The buffers stay as they were, and `buffers` tells how large.
+  }
 }
 
 function bind(socket: Socket, options: UdpSocketOptions): Promise<void> {
