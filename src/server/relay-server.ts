@@ -5,7 +5,7 @@ import type { Random } from "../core/random.ts";
 import type { DataPlaneName } from "../data-plane/data-plane.ts";
 import { createUserspacePlane } from "../data-plane/userspace/userspace-plane.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
-import type { Effects } from "../relay/events.ts";
+import { type Effects, noEffects } from "../relay/events.ts";
 import type { ComponentId } from "../relay/forwarding.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
@@ -58,7 +58,7 @@ const addressesMs = 5_000;
 
 /**
  * Starts a relay.
- * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+ * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS or NO_PRIVILEGE
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
@@ -162,6 +162,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
         await tellStats();
+        const effects = noEffects();
+        for (const { id } of [...core.holes.values()]) core.holes.close(id, "relay-stopped", effects);
+        carryOut(effects);
+        await applied;
         await plane.close();
         await ports.close();
         onEvent({ event: "stopped" });
@@ -189,10 +193,11 @@ function describe(stream: Stream, host: string, port: number): ListeningStream {
 function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string[] {
   const warnings: string[] = [];
   const { receiveBytes, sendBytes } = ports.smallestBuffers();
-  if (Math.min(receiveBytes, sendBytes) < socketBufferBytes) {
+  const granted = Math.min(receiveBytes, sendBytes);
+  if (granted < socketBufferBytes) {
     const want = socketBufferBytes;
     warnings.push(
-      `The kernel grants socket buffers of ${receiveBytes >> 10} KiB only, so bursts may be lost: ` +
+      `The kernel grants socket buffers of ${granted >> 10} KiB only, so bursts may be lost: ` +
         `sudo sysctl -w net.core.rmem_max=${want} net.core.wmem_max=${want}`,
     );
   }
