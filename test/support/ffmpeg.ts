@@ -5,6 +5,9 @@ import { promisify } from "node:util";
 
 const quiet = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y"];
 
+/** Without a buffer: a player that waits for a stream without an end can only be killed. */
+const asItComes = ["-flush_packets", "1"];
+
 /** Runs ffmpeg on this host, for a minute at the most. */
 export const ffmpeg = (...args: readonly string[]): Promise<unknown> =>
   promisify(execFile)("ffmpeg", [...quiet, ...args], { timeout: 60_000 });
@@ -21,8 +24,8 @@ export function decodeArgs(folder: string, name: string, inputArgs: readonly str
   return [
     ...quiet,
     ...inputArgs,
-    ...["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", join(folder, `${name}.md5`)],
-    ...["-map", "0:a", "-c:a", "pcm_s16le", "-f", "s16le", join(folder, `${name}.pcm`)],
+    ...["-map", "0:v", "-fps_mode", "passthrough", ...asItComes, "-f", "framemd5", join(folder, `${name}.md5`)],
+    ...["-map", "0:a", "-c:a", "pcm_s16le", ...asItComes, "-f", "s16le", join(folder, `${name}.pcm`)],
   ];
 }
 
