@@ -7,7 +7,9 @@ export type HoleCloseReason =
   /** No consent (or, for a bare punch, no datagram) for 30 s. */
   | "expired"
   /** Another viewer now has this mapped address: the NAT gave it away. */
-  | "replaced";
+  | "replaced"
+  /** The relay stopped. */
+  | "relay-stopped";
 
 /** What the relay core tells the outside. Addresses are written `host:port`; no event ever holds a key. */
 export type RelayEvent =
