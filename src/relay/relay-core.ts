@@ -11,6 +11,7 @@ import { consentLifetimeSeconds, type Limits } from "./limits.ts";
 import { createNonceKeeper, nonceSlotMs } from "./nonce.ts";
 import { createPublishers, type Publishers } from "./publishers.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
+import { createReminder } from "./reminder.ts";
 import type { Stream } from "./stream.ts";
 
 /** What the core decides with. */
@@ -68,7 +69,9 @@ const feedbackPerSecond = 200;
 export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const { limits, open, authSecret } = options;
   const streams = new Map(options.streams.map((stream) => [stream.name, stream]));
-  const nonces = createNonceKeeper(options.random ?? systemRandom);
+  const random = options.random ?? systemRandom;
+  const nonces = createNonceKeeper(random);
+  const reminder = createReminder(random);
   const rate = limits.requestsPerSecond;
   const unproven = createRateLimiter({ ratePerSecond: rate, burst: rate * 4 });
   const feedback = createRateLimiter({ ratePerSecond: feedbackPerSecond, burst: feedbackPerSecond });
@@ -127,7 +130,10 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     const refuse = (refusal: string): Decision => ({ verdict: { kind: "handled", refusal }, effects });
     if (hole?.by !== "key") {
       const stream = hole?.stream ?? options.streams[0];
-      if (open === undefined || stream === undefined) return refuse("unknown-source");
+      if (open === undefined || stream === undefined) {
+        const reply = reminder.remind(from, bytes, now);
+        return { verdict: { kind: "handled", refusal: "unknown-source", ...(reply && { reply }) }, effects };
+      }
       const request = readBarePunch(bytes, { local, from, hole }, stream, open);
       const refused = typeof request === "string" ? request : holes.renew(request, now, effects);
       if (refused !== undefined) return refuse(refused);
