@@ -63,13 +63,13 @@ function punchcast<Event extends { readonly event: string }>(
 export type ReceiverEvent =
   | { readonly event: "ready"; readonly port: number }
   | { readonly event: "first" }
+  | { readonly event: "gap"; readonly lengthMs: number; readonly endMs: number }
   | {
       readonly event: "done";
       readonly packets: number;
       readonly missing: number;
       readonly duplicates: number;
       readonly sources: readonly string[];
-      readonly gaps: readonly (readonly [atMs: number, lengthMs: number])[];
     };
 
 /** What rtp-source.py tells. */
