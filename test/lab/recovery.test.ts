@@ -7,21 +7,14 @@ import type { Lab } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
 import { needsLab, withLab } from "../support/lab.ts";
-import type { ReceiverEvent, Running, SourceEvent } from "../support/punchcast.ts";
-import { runPython, runRelay, runSend, runWatch } from "../support/punchcast.ts";
+import type { SourceEvent } from "../support/punchcast.ts";
+import { attend, runPython, runRelay, runSend } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const { skip } = await needsLab("python3");
 const options = { skip, timeout: 100_000 };
 const relayHost = "10.10.10.197";
 const random = { ports: "random" } as const;
-
-/** A viewer's agent, and a player behind it that knows nothing of holes: what it sees is what a person would see. */
-interface Audience {
-  readonly name: string;
-  readonly watch: ReturnType<typeof runWatch>;
-  readonly player: Running<ReceiverEvent>;
-}
 
 // Both wait most of the time: together they take as long as the longer one.
 describe("recovery", { concurrency: true }, () => {
@@ -30,7 +23,7 @@ describe("recovery", { concurrency: true }, () => {
     await inScene({ client: nat, moreViewers: [{ ...nat, ...random }] }, async (lab, folder) => {
       const relay = runRelay(lab.host("relay"), "--state", join(folder, "state.json"));
       const url = (await relay.until("listening")).streams[0]?.watchUrl ?? "";
-      const audiences = await Promise.all(["C1", "C2"].map((name) => attend(lab, name, url)));
+      const audiences = await Promise.all(["C1", "C2"].map((name) => attend(lab.host(name), url)));
       const source = runPython<SourceEvent>(lab.host("S1"), "rtp-source.py", relayHost, "9099", "50", "3", "60", "3");
       const { sent } = await source.until("done", { withinMs: 80_000 });
       for (const { name, watch, player } of audiences) {
@@ -59,7 +52,7 @@ describe("recovery", { concurrency: true }, () => {
       const [plain, keyed] = (await relay.until("listening")).streams;
       assert.ok(plain && keyed);
       const urls = { C1: plain.watchUrl, C2: plain.watchUrl, C3: keyed.watchUrl };
-      const audiences = await Promise.all(Object.entries(urls).map(([name, url]) => attend(lab, name, url)));
+      const audiences = await Promise.all(Object.entries(urls).map(([name, url]) => attend(lab.host(name), url)));
       runPython<SourceEvent>(lab.host("S1"), "rtp-source.py", relayHost, "9099", "50", "100");
       runSend(lab.host("S1"), sampleClipPath(), keyed.publishUrl, "--loop");
       await Promise.all(audiences.map(({ player }) => player.until("first")));
@@ -119,12 +112,4 @@ function inScene(
   use: (lab: Lab, folder: string) => Promise<void>,
 ): Promise<void> {
   return withTempFolder((folder) => withLab(seedScene({ ...scene, ipv6: false }), (lab) => use(lab, folder)));
-}
-
-async function attend(lab: Lab, name: string, url: string): Promise<Audience> {
-  const watch = runWatch(lab.host(name), url);
-  const { port } = await watch.until("ready");
-  const player = runPython<ReceiverEvent>(lab.host(name), "rtp-receiver.py", "player", String(port));
-  await player.until("ready");
-  return { name, watch, player };
 }

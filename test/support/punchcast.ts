@@ -88,6 +88,23 @@ export function runPython<Event extends { readonly event: string }>(
   return follow(node.spawn("python3", [path, ...args]), `${script} on ${node.name}`);
 }
 
+/** A viewer's agent, and a player behind it that knows nothing of holes: what it sees is what a person would see. */
+export interface Audience {
+  readonly name: string;
+  readonly watch: Running<WatchEvent>;
+  /** Plays component 0. */
+  readonly player: Running<ReceiverEvent>;
+}
+
+/** Starts both on a host; they are ready when it resolves. */
+export async function attend(node: LabNode, url: string): Promise<Audience> {
+  const watch = runWatch(node, url);
+  const { port } = await watch.until("ready");
+  const player = runPython<ReceiverEvent>(node, "rtp-receiver.py", "player", String(port));
+  await player.until("ready");
+  return { name: node.name, watch, player };
+}
+
 /** Reads a program's lines; lines that are no JSON objects are kept for the report of a failure, as is what it says on stderr. */
 export function follow<Event extends { readonly event: string }>(child: ChildProcess, name: string): Running<Event> {
   const events: Told<Event>[] = [];
