@@ -72,11 +72,11 @@ export type ReceiverEvent =
       readonly sources: readonly string[];
     };
 
-/** What rtp-source.py tells. */
-export interface SourceEvent {
-  readonly event: "sending" | "paused" | "done";
-  readonly sent: number;
-}
+/** What rtp-source.py tells, with the packets sent by then. */
+export type SourceEvent =
+  | { readonly event: "sending"; readonly sent: number }
+  | { readonly event: "paused"; readonly sent: number }
+  | { readonly event: "done"; readonly sent: number };
 
 /** Runs one of the Python programs in this folder on a host. */
 export function runPython<Event extends { readonly event: string }>(
