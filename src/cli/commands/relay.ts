@@ -56,7 +56,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   const options = await relayOptions(flags, config);
   const output = createOutput<ServerEvent>({
     json: flags.json ?? false,
-    render: createRelayRenderer(flags.open ?? false),
+    render: createRelayRenderer(options.open !== undefined),
   });
   const stop = listenForStop();
   try {
