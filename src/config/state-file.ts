@@ -80,7 +80,8 @@ async function writeState(path: string, state: State): Promise<void> {
     }
     await rename(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // What could not be made cannot always be removed either, and that is not what went wrong.
+    await rm(temporary, { force: true }).catch(() => {});
     throw new PunchcastError(
       "FILE_UNWRITABLE",
       `State file ${path} cannot be written: name a writable one with --state.`,
