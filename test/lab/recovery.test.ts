@@ -31,7 +31,10 @@ describe("recovery", { concurrency: true }, () => {
         await player.kill();
         const { packets, missing } = await player.until("done");
         assert.deepEqual({ packets, missing }, { packets: sent, missing: 0 }, name);
-        const gaps = player.all("gap").map(({ lengthMs }) => lengthMs);
+        const gaps = player
+          .all("gap")
+          .map(({ lengthMs }) => lengthMs)
+          .filter((lengthMs) => lengthMs > 5000);
         assert.equal(gaps.length, 1, `${name} ${gaps}`);
         t.diagnostic(`${name}: all ${sent} packets, ${gaps[0]} ms of silence between`);
         assert.equal(watch.all("punched").length, 4, name);
@@ -55,11 +58,14 @@ describe("recovery", { concurrency: true }, () => {
       const audiences = await Promise.all(Object.entries(urls).map(([name, url]) => attend(lab.host(name), url)));
       runPython<SourceEvent>(lab.host("S1"), "rtp-source.py", relayHost, "9099", "50", "100");
       runSend(lab.host("S1"), sampleClipPath(), keyed.publishUrl, "--loop");
-      await Promise.all(audiences.map(({ player }) => player.until("first")));
+      const players = audiences.map(({ name, player }) => ({ name, player }));
+      // Only the clip has sound.
+      if (audiences[2]) players.push({ name: "C3's sound", player: audiences[2].soundPlayer });
+      await Promise.all(players.map(({ player }) => player.until("first")));
 
       /** Disturbs, and waits until media is back: at the latest `boundMs` after the moment that `disturb` tells. */
-      const backWithin = async (boundMs: number, what: string, names: string, disturb: () => Promise<number>) => {
-        const waiting = audiences.filter(({ name }) => names.includes(name));
+      const backWithin = async (boundMs: number, what: string, names: string[], disturb: () => Promise<number>) => {
+        const waiting = players.filter(({ name }) => names.some((start) => name.startsWith(start)));
         const marks = waiting.map(({ player }) => player.events.length);
         const fromMs = await disturb();
         for (const [i, { name, player }] of waiting.entries()) {
@@ -81,7 +87,7 @@ describe("recovery", { concurrency: true }, () => {
         return (await relay.until("listening")).atMs;
       };
 
-      await backWithin(2000, "its NAT flushed", "C1 C2 C3", () => flush("router-C1", "router-C2", "router-C3"));
+      await backWithin(2000, "its NAT flushed", ["C1", "C2", "C3"], () => flush("router-C1", "router-C2", "router-C3"));
       for (const { name, watch } of audiences) {
         const rebound = watch.all("rebound").find(({ component }) => component === 0);
         assert.equal(rebound === undefined, name === "C1", name);
@@ -91,18 +97,22 @@ describe("recovery", { concurrency: true }, () => {
       }
 
       const mark = relay.events.length;
-      await backWithin(2000, "the sender's NAT flushed", "C1 C2", () => flush("router-S1"));
+      await backWithin(2000, "the sender's NAT flushed", ["C1", "C2"], () => flush("router-S1"));
       const moved = await relay.until("publisher", {
         since: mark,
+        withinMs: 2000,
         where: ({ stream, state, component }) => stream === "keyed" && state === "moved" && component === 0,
       });
       assert.equal(moved.by, "key");
 
-      await backWithin(5000, "relay back after 3 s", "C1 C2 C3", () => restartRelay(3000));
+      await backWithin(5000, "relay back after 3 s", ["C1", "C2", "C3"], () => restartRelay(3000));
       // C3's media never stopped for longer than the relay was away: its sender moved within 2 s.
       const silences = audiences[2]?.player.all("gap").map(({ lengthMs }) => lengthMs) ?? [];
-      assert.ok(silences.length <= 3 && silences.slice(0, -1).every((lengthMs) => lengthMs <= 2000), `C3: ${silences}`);
-      await backWithin(5000, "relay back at once", "C1 C2 C3", () => restartRelay(0));
+      assert.ok(
+        silences.slice(0, -1).every((lengthMs) => lengthMs <= 2000),
+        `C3: ${silences}`,
+      );
+      await backWithin(5000, "relay back at once", ["C1", "C2", "C3"], () => restartRelay(0));
     });
   });
 });

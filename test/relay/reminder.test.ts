@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createStunMachine } from "../../src/punch/stun-machine.ts";
 import { createReminder } from "../../src/relay/reminder.ts";
 import { decodeMessage } from "../../src/stun/message.ts";
+import { createBench, host, refusalOf, replyOf, rtcpPacket, rtpPacket } from "./support.ts";
 
 const random = { bytes: (length: number): Uint8Array => new Uint8Array(length).fill(7) };
 const from = { address: "192.0.2.1", port: 5000 };
@@ -34,4 +35,16 @@ test("a reminded machine asks at once, but not again while its request may be un
   assert.ok(machine.wakeAt() > 1200);
   assert.equal(machine.receive(reminder28, 1200), "quiet");
   assert.equal(machine.wakeAt(), 1200);
+});
+
+test("media from nobody known is reminded, and no bare punch even on an open relay", () => {
+  for (const open of [undefined, { from: [] }]) {
+    const bench = createBench({ open });
+    for (const [i, media] of [rtpPacket(), Buffer.concat([rtcpPacket, new Uint8Array(20)])].entries()) {
+      const decision = bench.punch(host(i), media);
+      assert.equal(refusalOf(decision), "unknown-source");
+      assert.equal(replyOf(decision)?.length, 28);
+    }
+    assert.equal(bench.core.holes.count(), 0);
+  }
 });

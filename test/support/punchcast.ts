@@ -94,15 +94,18 @@ export interface Audience {
   readonly watch: Running<WatchEvent>;
   /** Plays component 0. */
   readonly player: Running<ReceiverEvent>;
+  /** Plays component 2. */
+  readonly soundPlayer: Running<ReceiverEvent>;
 }
 
 /** Starts both on a host; they are ready when it resolves. */
 export async function attend(node: LabNode, url: string): Promise<Audience> {
   const watch = runWatch(node, url);
   const { port } = await watch.until("ready");
-  const player = runPython<ReceiverEvent>(node, "rtp-receiver.py", "player", String(port));
-  await player.until("ready");
-  return { name: node.name, watch, player };
+  const play = (at: number): Running<ReceiverEvent> => runPython(node, "rtp-receiver.py", "player", String(at));
+  const [player, soundPlayer] = [play(port), play(port + 2)];
+  await Promise.all([player.until("ready"), soundPlayer.until("ready")]);
+  return { name: node.name, watch, player, soundPlayer };
 }
 
 /** Reads a program's lines; lines that are no JSON objects are kept for the report of a failure, as is what it says on stderr. */
