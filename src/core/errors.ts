@@ -35,7 +35,6 @@ export const errorCodes = {
   NO_PRIVILEGE: "host",
   UNSUPPORTED_HOST: "host",
   HOST_UNKNOWN: "peer",
-  RELAY_UNREACHABLE: "peer",
   RELAY_REFUSED: "peer",
 } as const;
 

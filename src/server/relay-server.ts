@@ -152,7 +152,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
-  for (const message of startWarnings(ports, open)) warn(message);
+  for (const message of startWarnings(ports, streams, open)) warn(message);
 
   let closing: Promise<void> | undefined;
   return {
@@ -190,7 +190,10 @@ function describe(stream: Stream, host: string, port: number): ListeningStream {
   };
 }
 
-function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string[] {
+/** Below this a key of one's own is told to be weak: eight random letters hold against guessing over the network for years. */
+const weakKeyLength = 8;
+
+function startWarnings(ports: RelayPorts, streams: readonly Stream[], open: OpenOptions | undefined): string[] {
   const warnings: string[] = [];
   const { receiveBytes, sendBytes } = ports.smallestBuffers();
   const granted = Math.min(receiveBytes, sendBytes);
@@ -200,6 +203,10 @@ function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string
       `The kernel grants socket buffers of ${granted >> 10} KiB only, so bursts may be lost: ` +
         `sudo sysctl -w net.core.rmem_max=${want} net.core.wmem_max=${want}`,
     );
+  }
+  for (const { name, viewKey, publishKey } of streams) {
+    if (Math.min(viewKey.length, publishKey.length) >= weakKeyLength) continue;
+    warnings.push(`A key of stream '${name}' is easily guessed: take ${weakKeyLength} random characters or more.`);
   }
   if (open !== undefined) {
     const who = open.from.length === 0 ? "anyone" : "the sources allowed by --open-from";
