@@ -248,6 +248,14 @@ test("a public address changes what is printed and nothing else", () =>
     assert.deepEqual(start.addresses, [`127.0.0.1:${relay.punchPort}`]);
   }));
 
+test("a key that is easily guessed is taken, and named by its stream only", () =>
+  withCleanup(async (use) => {
+    const relay = use(await startRelay({ streams: [{ ...streamOptions(await freePorts(4)), viewKey: "short" }] }));
+    const warnings = relay.events.filter(({ event }) => event === "warning").map((event) => JSON.stringify(event));
+    assert.ok(warnings.some((text) => /A key of stream 'live' is easily guessed/.test(text)));
+    assert.ok(!warnings.some((text) => text.includes("short")));
+  }));
+
 test("an open relay says aloud what that means", () =>
   withCleanup(async (use) => {
     const relay = use(await startRelay({ open: { from: [] } }));
