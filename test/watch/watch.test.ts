@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
@@ -119,6 +120,10 @@ test("writes the SDP for the player", () =>
     const sdpOut = joinPath(folder, "live.sdp");
     const watching = use(await startWatch({ target: targetOf(relay.punchPort), sdp, sdpOut }));
     assert.equal(watching.sdpPath, sdpOut);
+    const ours = use(await startWatch({ target: targetOf(relay.punchPort), sdp }));
+    assert.ok(existsSync(ours.sdpPath ?? ""));
+    await ours.close();
+    assert.ok(!existsSync(ours.sdpPath ?? ""));
     const text = await readFile(sdpOut, "utf8");
     assert.match(text, new RegExp(`^m=video ${watching.port} RTP/AVP 96\r?$`, "m"));
     assert.match(text, /^c=IN IP4 127\.0\.0\.1\r?$/m);
