@@ -11,6 +11,8 @@ import { readVersion } from "./version.ts";
 
 /** Runs the command line `argv` (without node and script) and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever reads our output may stop reading (`| head -1`): then there is nobody left to tell anything.
+  process.stdout.on("error", () => process.exit(exitCodes.ok));
   try {
     await createProgram().parseAsync(argv, { from: "user" });
   } catch (error) {

@@ -59,7 +59,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   if (flags.printRules === true) return printRules(options);
   const output = createOutput<ServerEvent>({
     json: flags.json ?? false,
-    render: createRelayRenderer(flags.open ?? false),
+    render: createRelayRenderer(options.open !== undefined),
   });
   const stop = listenForStop();
   try {
