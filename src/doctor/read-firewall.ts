@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { decoded, malformed } from "../core/result.ts";
+import type { Fact } from "./facts.ts";
+import type { FirewallChain } from "./firewall.ts";
+import { parseIptablesSave } from "./iptables-rules.ts";
+import { type NftRuleset, parseNftRuleset } from "./nft-ruleset.ts";
+import { attempt, capture, findTool } from "./run-command.ts";
+
+/** The tables that iptables keeps in nf_tables, by the names that they have there. */
+const iptablesTables: ReadonlySet<string> = new Set(["filter", "nat", "mangle", "raw", "security"]);
+
+/**
+ * The chains of nf_tables and of iptables, whichever is there. Lists only; old iptables is asked only where it is in use
+ * already, because asking would load its modules.
+ */
+export async function readFirewall(): Promise<Fact<readonly FirewallChain[]>> {
+  const native = (await findTool("nft")) === undefined ? undefined : await readNft();
+  if (native?.ok === false) return native;
+  const modern = native === undefined || native.value.hasIptables ? await readIptables("nft") : decoded([]);
+  const legacy = await readIptables("legacy");
+  if (native === undefined && !modern.ok && !legacy.ok) return modern;
+  const translated = modern.ok ? modern.value : [];
+  const isTranslated = ({ family, table }: FirewallChain): boolean =>
+    translated.some((chain) => chain.family === family && chain.table === table) && iptablesTables.has(table);
+  const own = (native?.value.chains ?? []).filter((chain) => !isTranslated(chain));
+  return decoded([...own, ...translated, ...(legacy.ok ? legacy.value : [])]);
+}
+
+/**
+ * Whether the kernel takes NAT rules: they are handed to it in a transaction that is checked and dropped. Without nft it is
+ * judged by whether connections are tracked.
+ */
+export async function tryKernelNat(): Promise<Fact<true>> {
+  if ((await findTool("nft")) === undefined) {
+    const tracked = await attempt(() => readFile("/proc/sys/net/netfilter/nf_conntrack_max"));
+    return tracked.ok ? decoded(true) : malformed("connections are not tracked yet, and without nft it was not tried");
+  }
+  const rules = "table ip punchcast_doctor {\n  chain try {\n    type nat hook prerouting priority -100\n  }\n}\n";
+  const tried = await capture("nft", ["--check", "--file", "-"], rules);
+  return tried.ok ? decoded(true) : tried;
+}
+
+async function readNft(): Promise<Fact<NftRuleset>> {
+  return readListing(await capture("nft", ["-j", "list", "ruleset"]));
+}
+
+function readListing(listing: Fact<string>): Fact<NftRuleset> {
+  if (!listing.ok) return listing;
+  // Some versions print nothing at all for an empty ruleset.
+  if (listing.value.trim() === "") return decoded({ chains: [], hasIptables: false });
+  const parsed = parseNftRuleset(listing.value);
+  return parsed.ok ? parsed : malformed(`nft's listing could not be read (${parsed.reason})`);
+}
+
+async function readIptables(variant: "nft" | "legacy"): Promise<Fact<readonly FirewallChain[]>> {
+  const chains: FirewallChain[] = [];
+  for (const family of ["ip", "ip6"] as const) {
+    if (variant === "legacy" && !(await usesLegacy(family))) continue;
+    const saved = await save(family, variant);
+    if (!saved.ok) return saved;
+    chains.push(...parseIptablesSave(saved.value, family));
+  }
+  return decoded(chains);
+}
+
+async function save(family: "ip" | "ip6", variant: "nft" | "legacy"): Promise<Fact<string>> {
+  const exact = `${family}tables-${variant}-save`;
+  const tool = (await findTool(exact)) ?? (await findTool(`${family}tables-save`));
+  if (tool === undefined) return malformed(`${family}tables-save is missing`);
+  return capture(tool, []);
+}
+
+/** The kernel lists the tables that old iptables has made; reading it needs root. */
+async function usesLegacy(family: "ip" | "ip6"): Promise<boolean> {
+  const names = await attempt(() => readFile(`/proc/net/${family}_tables_names`, "utf8"));
+  return names.ok && names.value.trim() !== "";
+}
