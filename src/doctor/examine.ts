@@ -33,7 +33,9 @@ export function examine(facts: HostFacts, need: RelayNeed): Examination {
     checkPlanes,
   ];
   const all = checkers.flatMap((checker) => checker(facts, need));
-  const checks = groups.flatMap((group) => all.filter((check) => check.group === group));
+  // One order of fields in every line of JSON.
+  const ordered = all.map(({ check, group, status, found, ...remedy }) => ({ check, group, status, found, ...remedy }));
+  const checks = groups.flatMap((group) => ordered.filter((check) => check.group === group));
   const counts: Record<Status, number> = { ok: 0, warning: 0, failed: 0, unknown: 0, unneeded: 0 };
   for (const { status } of checks) counts[status] += 1;
   return { checks, planes: readPlanes(facts, need), works: counts.failed === 0, counts };

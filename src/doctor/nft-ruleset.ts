@@ -33,7 +33,11 @@ export function parseNftRuleset(text: string): Decoded<NftRuleset, "not-json" | 
       { tool: "nft", family, table, name, base: baseOf(chain), rules: own.flatMap((rule) => parseRule(rule, sets)) },
     ];
   });
-  return decoded({ chains, hasIptables: rules.some((rule) => JSON.stringify(rule.expr).includes('{"xt":')) });
+  // Its base chains are named like their hooks, in capitals; its own matches are listed as `xt` without what they match.
+  const isOfIptables = ({ family, base, name }: FirewallChain): boolean =>
+    family !== "inet" && base !== undefined && name === base.hook.toUpperCase();
+  const hasOwnMatch = rules.some((rule) => JSON.stringify(rule.expr ?? null).includes('{"xt":'));
+  return decoded({ chains, hasIptables: hasOwnMatch || chains.some(isOfIptables) });
 }
 
 function baseOf({ type, hook, policy }: Json): FirewallChain["base"] {
