@@ -2,7 +2,7 @@ import type { RelayConfig } from "../config/relay-config.ts";
 import { normalizeAddress } from "../core/address.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import type { NeededPort, RelayNeed } from "../doctor/check.ts";
-import { checkStreams } from "../relay/stream.ts";
+import { checkStreams, ingestPortsOf } from "../relay/stream.ts";
 import { localAddresses } from "../server/local-addresses.ts";
 import { socketBufferBytes } from "../server/relay-ports.ts";
 import { type KeySource, type RelayFlags, relayOptions, relayStatePath } from "./relay-options.ts";
@@ -20,11 +20,8 @@ export async function relayNeed(flags: RelayFlags, config: RelayConfig): Promise
   const options = await relayOptions(flags, config, noKeys);
   const { streams, punchPort = defaultPunchPort, plane = "userspace", publicAddress } = options;
   checkStreams(streams, punchPort);
-  const ingest = streams.flatMap(({ name, ingestPort, components }): NeededPort[] =>
-    Array.from({ length: ingestPort === undefined ? 0 : components }, (_, k) => ({
-      port: (ingestPort ?? 0) + k,
-      purpose: `Ingest port of stream '${name}' (--ingest-port)`,
-    })),
+  const ingest = streams.flatMap((stream): NeededPort[] =>
+    ingestPortsOf(stream).map((port) => ({ port, purpose: `Ingest port of stream '${stream.name}' (--ingest-port)` })),
   );
   return {
     plane,

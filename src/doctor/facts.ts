@@ -75,8 +75,10 @@ export interface HostFacts {
   readonly canForward: Fact<boolean>;
   /** The chains of every firewall that was found. */
   readonly firewall: Fact<readonly FirewallChain[]>;
-  /** Whether the kernel takes NAT rules, by a dry run. */
-  readonly kernelNat: Fact<true>;
+  /** Whether the nat plane would start, by its own trial of tool, rights and kernel. */
+  readonly natPlane: Fact<true>;
+  /** Interfaces that would lose their IPv6 route if this host forwarded. */
+  readonly advertised: readonly string[];
   readonly interfaces: readonly InterfaceAddress[];
   readonly defaultRoutes: Fact<readonly DefaultRoute[]>;
   /** How many files this process may have open. */

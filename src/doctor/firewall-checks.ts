@@ -52,7 +52,8 @@ function checkInput(chains: readonly FirewallChain[], need: RelayNeed): Check {
 
 function checkForward(chains: readonly FirewallChain[], need: RelayNeed): Check {
   const check = { check: "firewall-forward", group: "firewall" } as const;
-  const packet = (originalPort: number): Packet => ({ originalPort, status: "dnat" });
+  // iptables counts a translation among the states, too.
+  const packet = (originalPort: number): Packet => ({ originalPort, status: "dnat", state: ["new", "dnat"] });
   const obstacles = findObstacles(chains, need, ["forward"], "drop", packet);
   const found = describeDrops(obstacles, chains, need, "forwarded");
   if (found === undefined) return { ...check, status: "ok", found: "redirected UDP is forwarded" };

@@ -43,8 +43,8 @@ export interface FirewallChain {
   readonly rules: readonly FirewallRule[];
 }
 
-/** The packet that is sent through the rules in thought; a subject that is left out may be anything. */
-export type Packet = { readonly [Key in Exclude<Subject, "other">]?: number | string };
+/** The packet that is sent through the rules in thought; a subject that is left out may be anything, several words hold together. */
+export type Packet = { readonly [Key in Exclude<Subject, "other">]?: number | string | readonly string[] };
 
 /** Where a packet may end. */
 export type Ending = "accept" | "drop" | "translate";
@@ -113,8 +113,12 @@ function matches(conditions: readonly Condition[], packet: Packet): "yes" | "no"
   let open = false;
   for (const { subject, values, negated } of conditions) {
     const value = subject === "other" ? undefined : packet[subject];
-    if (value === undefined) open = true;
-    else if (values.some((wanted) => covers(wanted, value)) === negated) return "no";
+    if (value === undefined) {
+      open = true;
+      continue;
+    }
+    const held = typeof value === "object" ? value : [value];
+    if (values.some((wanted) => held.some((one) => covers(wanted, one))) === negated) return "no";
   }
   return open ? "maybe" : "yes";
 }

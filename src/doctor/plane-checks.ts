@@ -49,9 +49,10 @@ function natReadiness(facts: HostFacts, need: RelayNeed): Omit<PlaneReadiness, "
     return lacks(`${missing} is missing`, { remedy: `Install ${missing}.`, command: installLine(missing) });
   }
   if (hasCapability(facts, "CAP_NET_ADMIN") === false) return lacks("CAP_NET_ADMIN is missing", netAdminRemedy);
-  if (!facts.kernelNat.ok) {
-    const remedy = "Use a kernel with nf_tables and nf_nat, in a namespace that this process may change.";
-    return lacks(`the kernel takes no NAT rules: ${facts.kernelNat.reason}`, { remedy });
+  if (!facts.natPlane.ok) {
+    const remedy = "Load what it needs, or use --plane userspace.";
+    const command = "sudo modprobe -a nf_tables nft_nat nf_conntrack_netlink";
+    return lacks(facts.natPlane.reason, { remedy, command });
   }
   const blocked = checkForwarding(facts, need).find(({ status }) => status === "failed");
   if (blocked === undefined) return { ready: true };

@@ -5,9 +5,11 @@ import { dirname } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { decoded, malformed } from "../core/result.ts";
+import { readHostNetwork } from "../data-plane/nat/host-network.ts";
+import { isInstalled } from "../data-plane/nat/run-tool.ts";
 import type { RelayNeed } from "./check.ts";
 import { type Fact, type HostFacts, type StateFact, type ToolName, toolNames } from "./facts.ts";
-import { readFirewall, tryKernelNat } from "./read-firewall.ts";
+import { readFirewall } from "./read-firewall.ts";
 import {
   readCanForward,
   readCapabilities,
@@ -17,8 +19,9 @@ import {
   readOpenFiles,
   readSysctls,
 } from "./read-kernel.ts";
+import { tryNatPlane } from "./read-nat.ts";
 import { tryPorts } from "./read-ports.ts";
-import { attempt, capture, findTool } from "./run-command.ts";
+import { attempt, capture } from "./run-command.ts";
 
 /** What the reader is given from outside. */
 export interface ReadOptions {
@@ -31,7 +34,7 @@ export interface ReadOptions {
 export async function readFacts(need: RelayNeed, { clock, findStateFault }: ReadOptions): Promise<HostFacts> {
   const interfaces = readInterfaces();
   const names = [...new Set(interfaces.map(({ name }) => name))];
-  const [capabilities, confinement, tools, sysctls, canForward, firewall, kernelNat, defaultRoutes, openFiles, state] =
+  const [capabilities, confinement, tools, sysctls, canForward, firewall, natPlane, defaultRoutes, openFiles, state] =
     await Promise.all([
       readCapabilities(),
       readConfinement(),
@@ -39,7 +42,7 @@ export async function readFacts(need: RelayNeed, { clock, findStateFault }: Read
       readSysctls(names),
       readCanForward(),
       onLinux(readFirewall),
-      onLinux(tryKernelNat),
+      tryNatPlane(need),
       readDefaultRoutes(),
       readOpenFiles(),
       readState(need.statePath, findStateFault),
@@ -56,10 +59,11 @@ export async function readFacts(need: RelayNeed, { clock, findStateFault }: Read
     sysctls,
     canForward,
     firewall,
-    kernelNat,
+    natPlane,
     interfaces,
     defaultRoutes,
     openFiles,
+    advertised: (await readHostNetwork()).advertised,
     ports: await tryPorts(need),
     state,
   };
@@ -70,8 +74,8 @@ async function onLinux<T>(read: () => Promise<Fact<T>>): Promise<Fact<T>> {
 }
 
 async function readTools(): Promise<Map<ToolName, string>> {
-  const found = await Promise.all(toolNames.map(async (tool) => [tool, await findTool(tool)] as const));
-  const there = found.filter(([, path]) => path !== undefined).map(([tool]) => tool);
+  const found = await Promise.all(toolNames.map(async (tool) => [tool, await isInstalled(tool)] as const));
+  const there = found.filter(([, isThere]) => isThere).map(([tool]) => tool);
   return new Map(await Promise.all(there.map(async (tool) => [tool, await readVersion(tool)] as const)));
 }
 

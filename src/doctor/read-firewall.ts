@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { decoded, malformed } from "../core/result.ts";
+import { isInstalled } from "../data-plane/nat/run-tool.ts";
 import type { Fact } from "./facts.ts";
 import type { FirewallChain } from "./firewall.ts";
 import { parseIptablesSave } from "./iptables-rules.ts";
 import { type NftRuleset, parseNftRuleset } from "./nft-ruleset.ts";
-import { attempt, capture, findTool } from "./run-command.ts";
+import { attempt, capture } from "./run-command.ts";
 
 /** The tables that iptables keeps in nf_tables, by the names that they have there. */
 const iptablesTables: ReadonlySet<string> = new Set(["filter", "nat", "mangle", "raw", "security"]);
@@ -14,7 +15,7 @@ const iptablesTables: ReadonlySet<string> = new Set(["filter", "nat", "mangle", 
  * already, because asking would load its modules.
  */
 export async function readFirewall(): Promise<Fact<readonly FirewallChain[]>> {
-  const native = (await findTool("nft")) === undefined ? undefined : await readNft();
+  const native = (await isInstalled("nft")) ? await readNft() : undefined;
   if (native?.ok === false) return native;
   const modern = native === undefined || native.value.hasIptables ? await readIptables("nft") : decoded([]);
   const legacy = await readIptables("legacy");
@@ -24,20 +25,6 @@ export async function readFirewall(): Promise<Fact<readonly FirewallChain[]>> {
     translated.some((chain) => chain.family === family && chain.table === table) && iptablesTables.has(table);
   const own = (native?.value.chains ?? []).filter((chain) => !isTranslated(chain));
   return decoded([...own, ...translated, ...(legacy.ok ? legacy.value : [])]);
-}
-
-/**
- * Whether the kernel takes NAT rules: they are handed to it in a transaction that is checked and dropped. Without nft it is
- * judged by whether connections are tracked.
- */
-export async function tryKernelNat(): Promise<Fact<true>> {
-  if ((await findTool("nft")) === undefined) {
-    const tracked = await attempt(() => readFile("/proc/sys/net/netfilter/nf_conntrack_max"));
-    return tracked.ok ? decoded(true) : malformed("connections are not tracked yet, and without nft it was not tried");
-  }
-  const rules = "table ip punchcast_doctor {\n  chain try {\n    type nat hook prerouting priority -100\n  }\n}\n";
-  const tried = await capture("nft", ["--check", "--file", "-"], rules);
-  return tried.ok ? decoded(true) : tried;
 }
 
 async function readNft(): Promise<Fact<NftRuleset>> {
@@ -65,9 +52,7 @@ async function readIptables(variant: "nft" | "legacy"): Promise<Fact<readonly Fi
 
 async function save(family: "ip" | "ip6", variant: "nft" | "legacy"): Promise<Fact<string>> {
   const exact = `${family}tables-${variant}-save`;
-  const tool = (await findTool(exact)) ?? (await findTool(`${family}tables-save`));
-  if (tool === undefined) return malformed(`${family}tables-save is missing`);
-  return capture(tool, []);
+  return capture((await isInstalled(exact)) ? exact : `${family}tables-save`, []);
 }
 
 /** The kernel lists the tables that old iptables has made; reading it needs root. */

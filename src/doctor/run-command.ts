@@ -1,43 +1,16 @@
-import { execFile } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { PunchcastError } from "../core/errors.ts";
 import { decoded, malformed } from "../core/result.ts";
+import { runTool } from "../data-plane/nat/run-tool.ts";
 import type { Fact } from "./facts.ts";
 
-/** Listings take milliseconds; rulesets of 100,000 lines a second or two. A tool that hangs must not hang the doctor. */
-const timeoutMs = 5_000;
-
-/** The listing of a ruleset with 100,000 elements has some 20 MB. */
-const maxOutputBytes = 64 << 20;
-
-/** What a command prints, or the first line of its complaint; `input` is its standard input. */
-export function capture(tool: string, args: readonly string[], input = ""): Promise<Fact<string>> {
-  return new Promise((resolve) => {
-    const options = {
-      env: environment(),
-      timeout: timeoutMs,
-      maxBuffer: maxOutputBytes,
-      killSignal: "SIGKILL",
-    } as const;
-    const child = execFile(tool, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve(decoded(stdout));
-      const [complaint = ""] = stderr.trim().split("\n");
-      resolve(malformed(`${tool}: ${complaint || error.message.split("\n")[0]}`));
-    });
-    // A tool that ends without reading its input says why on its standard error.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(input);
-  });
-}
-
-/** Where a program is, `undefined` if it is not installed. */
-export async function findTool(tool: string): Promise<string | undefined> {
-  for (const folder of (environment().PATH ?? "").split(delimiter)) {
-    const path = join(folder, tool);
-    if ((await attempt(() => access(path, constants.X_OK))).ok) return path;
+/** What a system tool prints, or why it could not be asked. */
+export async function capture(tool: string, args: readonly string[]): Promise<Fact<string>> {
+  try {
+    return decoded(await runTool(tool, args));
+  } catch (error) {
+    const isForbidden = error instanceof PunchcastError && error.code === "NO_PRIVILEGE";
+    return malformed(isForbidden ? `${tool} tells it to root only` : reasonOf(error));
   }
-  return undefined;
 }
 
 /** What a task gives, or why it could not. */
@@ -45,11 +18,10 @@ export async function attempt<T>(task: () => Promise<T>): Promise<Fact<T>> {
   try {
     return decoded(await task());
   } catch (error) {
-    return malformed(error instanceof Error ? error.message : String(error));
+    return malformed(reasonOf(error));
   }
 }
 
-/** With the folders of system tools in PATH: Debian leaves them out for people other than root. */
-function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: "C", PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin` };
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

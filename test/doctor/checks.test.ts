@@ -99,7 +99,7 @@ test("the nat plane names the first thing that is missing, with the remedy", () 
   assert.equal(reason({ tools: new Map() }), "nft is missing");
   assert.equal(reason({ tools: new Map([["iptables", ""]]), capabilities: decoded(0n) }), "conntrack is missing");
   assert.equal(reason({ capabilities: decoded(0n) }), "CAP_NET_ADMIN is missing");
-  assert.match(reason({ kernelNat: malformed("nft: not supported") }) ?? "", /takes no NAT rules: nft: not supported/);
+  assert.match(reason({ natPlane: malformed("This kernel cannot.") }) ?? "", /^This kernel cannot\.$/);
   const off = { sysctls: sysctls({ "net.ipv4.ip_forward": "0" }), canForward: decoded(false) };
   assert.match(reason(off) ?? "", /net\.ipv4\.ip_forward = 0.*may not change it/);
   const facts = { capabilities: decoded(0n) };
@@ -119,6 +119,17 @@ test("forwarding that is off is switched on by the plane where that is allowed",
   const onlyIpv4 = { plane: "nat", addresses: ["8.8.4.4"] } as const;
   const ipv6Off = { sysctls: sysctls({ "net.ipv6.conf.all.forwarding": "0" }), canForward: decoded(false) };
   assert.equal(checkOf("forwarding", ipv6Off, onlyIpv4).status, "ok");
+});
+
+test("an IPv6 route that forwarding would break is named, and IPv6 left as it is", () => {
+  const facts = {
+    advertised: ["eth0"],
+    sysctls: sysctls({ "net.ipv6.conf.all.forwarding": "0" }),
+    canForward: decoded(false),
+  };
+  const check = checkOf("router-advertisements", facts, { plane: "nat" });
+  assert.deepEqual([check.status, check.command], ["warning", "sudo sysctl -w net/ipv6/conf/eth0/accept_ra=2"]);
+  assert.equal(checkOf("forwarding", facts, { plane: "nat" }).status, "ok");
 });
 
 test("a strict rp_filter is a warning where there is more than one interface", () => {

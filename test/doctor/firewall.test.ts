@@ -129,6 +129,8 @@ test("Docker's FORWARD policy matters to the nat plane", () => {
     "-A DOCKER-USER -p udp -m conntrack --ctorigdstport 9000:9100 -j ACCEPT\n-A DOCKER-USER",
   );
   assert.equal(withIptables("firewall-forward", opened, { plane: "nat" }).status, "ok");
+  const byState = opened.replace("--ctorigdstport 9000:9100", "--ctstate DNAT");
+  assert.equal(withIptables("firewall-forward", byState, { plane: "nat" }).status, "ok");
 });
 
 test("a port that a container publishes is named; Punchcast's own rules are not", () => {

@@ -37,7 +37,8 @@ export const goodFacts: HostFacts = {
   sysctls: sysctls({}),
   canForward: decoded(true),
   firewall: decoded([]),
-  kernelNat: decoded(true),
+  natPlane: decoded(true),
+  advertised: [],
   interfaces: [
     { name: "lo", address: "127.0.0.1" },
     { name: "eth0", address: "8.8.4.4" },

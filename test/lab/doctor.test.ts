@@ -74,7 +74,8 @@ async function onRelay(
 test("doctor finds a relay's host fit, changes nothing there and sends nothing", options, async () => {
   await onRelay(async (relay, state, folder) => {
     await relay.run("nft", ["add table inet others { chain in { type filter hook input priority 0; }; }"]);
-    const look = "nft list ruleset; grep -E '^(Udp|Tcp|Icmp)' /proc/net/snmp; sysctl net.ipv4 net.ipv6 2>/dev/null | grep -v /random; ip addr";
+    const look =
+      "nft list ruleset; grep -E '^(Udp|Tcp|Icmp)' /proc/net/snmp; sysctl net.ipv4 net.ipv6 2>/dev/null | grep -v /random; ip addr";
     const before = await relay.run("sh", ["-c", look]);
     for (const plane of ["userspace", "nat"]) {
       const { code, checks, summary, expect } = await doctor(relay, [...state, "--plane", plane]);
