@@ -71,7 +71,7 @@ function checkNat(chains: readonly FirewallChain[], need: RelayNeed): Check {
   const ports = formatPorts(obstacles.map(({ port }) => port));
   const isCertain = obstacles.some(({ isConditional }) => !isConditional);
   const { tool, family, table } = first.chain;
-  const list = tool === "nft" ? `nft list table ${family} ${table}` : `${saveTool(family)}-save -t ${table}`;
+  const list = tool === "nft" ? `nft list table ${family} ${table}` : `${iptablesOf(first.chain)}-save -t ${table}`;
   return {
     ...check,
     status: isCertain ? "failed" : "warning",
@@ -155,10 +155,10 @@ function openInput(obstacles: readonly Obstacle[], chains: readonly FirewallChai
     const add = portRuns(ports).map(([from, to]) => `--add-port=${from === to ? from : `${from}-${to}`}/udp`);
     return { remedy, command: `sudo firewall-cmd --permanent ${add.join(" ")} && sudo firewall-cmd --reload` };
   }
-  const commands = unique(obstacles).map(({ tool, family, table, name }) =>
-    tool === "nft"
-      ? `sudo nft insert rule ${family} ${table} ${name} udp dport '{ ${formatPorts(ports)} }' accept`
-      : `sudo ${saveTool(family)} -I ${name} -p udp -m multiport --dports ${formatPorts(ports, ":", ",")} -j ACCEPT`,
+  const commands = unique(obstacles).map((chain) =>
+    chain.tool === "nft"
+      ? `sudo nft insert rule ${chain.family} ${chain.table} ${chain.name} udp dport '{ ${formatPorts(ports)} }' accept`
+      : `sudo ${iptablesOf(chain)} -I ${chain.name} -p udp -m multiport --dports ${formatPorts(ports, ":", ",")} -j ACCEPT`,
   );
   return { remedy, command: commands.join(" && ") };
 }
@@ -180,7 +180,7 @@ function openForward(
     const into = hasUserChain ? "DOCKER-USER" : name;
     return portRuns(ports).map(
       ([from, to]) =>
-        `sudo ${saveTool(family)} -I ${into} -p udp -m conntrack --ctorigdstport ${from === to ? from : `${from}:${to}`} -j ACCEPT`,
+        `sudo ${iptablesOf(chain)} -I ${into} -p udp -m conntrack --ctorigdstport ${from === to ? from : `${from}:${to}`} -j ACCEPT`,
     );
   });
   return { remedy: `Let ${owners} forward what was sent to these ports.`, command: commands.join(" && ") };
@@ -190,6 +190,6 @@ function unique(obstacles: readonly Obstacle[]): FirewallChain[] {
   return [...new Set(obstacles.map(({ chain }) => chain))];
 }
 
-function saveTool(family: FirewallChain["family"]): string {
-  return family === "ip6" ? "ip6tables" : "iptables";
+function iptablesOf({ tool, family }: FirewallChain): string {
+  return family === "ip6" ? tool.replace("iptables", "ip6tables") : tool;
 }

@@ -1,3 +1,5 @@
+import type { NatTool } from "../data-plane/nat/nat-backend.ts";
+
 /** What a condition looks at. `other`: something that a made-up packet cannot answer, such as a source address. */
 export type Subject =
   | "protocol"
@@ -33,7 +35,8 @@ export interface FirewallRule {
 
 /** A chain with its rules; `base` if packets enter there. */
 export interface FirewallChain {
-  readonly tool: "nft" | "iptables";
+  /** The tool that changes it; `iptables` is whichever variant goes by that name here. */
+  readonly tool: NatTool;
   readonly family: "ip" | "ip6" | "inet";
   readonly table: string;
   readonly name: string;

@@ -25,8 +25,15 @@ const actions: Readonly<Record<string, Action["kind"]>> = {
   REDIRECT: "translate",
 };
 
-/** Reads what `iptables-save` or `ip6tables-save` prints. Rules that bear Punchcast's comment are left out. */
-export function parseIptablesSave(text: string, family: "ip" | "ip6"): FirewallChain[] {
+/**
+ * Reads what `iptables-save` or `ip6tables-save` prints. `tool`: what changes these rules here.
+ * Rules that bear Punchcast's comment are left out.
+ */
+export function parseIptablesSave(
+  text: string,
+  family: "ip" | "ip6",
+  tool: FirewallChain["tool"] = "iptables",
+): FirewallChain[] {
   const chains = new Map<string, { policy: string; rules: string[][] }>();
   let table = "";
   for (const line of text.split("\n")) {
@@ -44,7 +51,7 @@ export function parseIptablesSave(text: string, family: "ip" | "ip6"): FirewallC
       policy: policy === "DROP" ? "drop" : "accept",
     } as const;
     return {
-      tool: "iptables",
+      tool,
       family,
       table: of,
       name,

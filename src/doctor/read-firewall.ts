@@ -41,11 +41,14 @@ function readListing(listing: Fact<string>): Fact<NftRuleset> {
 
 async function readIptables(variant: "nft" | "legacy"): Promise<Fact<readonly FirewallChain[]>> {
   const chains: FirewallChain[] = [];
+  // A rule that is put in with the other variant would be let pass, and dropped by this one all the same.
+  const version = await capture("iptables", ["-V"]);
+  const isDefault = version.ok && version.value.includes("nf_tables") === (variant === "nft");
   for (const family of ["ip", "ip6"] as const) {
     if (variant === "legacy" && !(await usesLegacy(family))) continue;
     const saved = await save(family, variant);
     if (!saved.ok) return saved;
-    chains.push(...parseIptablesSave(saved.value, family));
+    chains.push(...parseIptablesSave(saved.value, family, isDefault ? "iptables" : `iptables-${variant}`));
   }
   return decoded(chains);
 }

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { decoded } from "../../src/core/result.ts";
 import type { Check, RelayNeed } from "../../src/doctor/check.ts";
+import type { FirewallChain } from "../../src/doctor/firewall.ts";
 import { parseIptablesSave } from "../../src/doctor/iptables-rules.ts";
 import { parseNftRuleset } from "../../src/doctor/nft-ruleset.ts";
 import { checkOf } from "./support.ts";
@@ -257,6 +258,13 @@ test("nft: redirections are found, Punchcast's own tables left out", () => {
   const listing = { nftables: [{ chain: { family: "inet", table: "punchcast", name: "base", ...nat } }] };
   const parsed = parseNftRuleset(JSON.stringify(listing));
   assert.deepEqual(parsed, { ok: true, value: { chains: [], hasIptables: false } });
+});
+
+test("the remedy is for the variant of iptables that drops", () => {
+  const chains = (family: "ip" | "ip6"): FirewallChain[] =>
+    parseIptablesSave("*filter\n:INPUT DROP [0:0]\nCOMMIT\n", family, "iptables-legacy");
+  const { command } = checkOf("firewall-input", { firewall: decoded([...chains("ip"), ...chains("ip6")]) });
+  assert.match(command ?? "", /^sudo iptables-legacy -I INPUT .* && sudo ip6tables-legacy -I INPUT /);
 });
 
 test("chains that call themselves come to an end", () => {
