@@ -44,10 +44,10 @@ try {
     ...["--components", "2", "--state", join(folder, "relay.json")],
   ]);
   const { streams } = await firstLine(relay, (line) => line.event === "listening");
-  const crowd = start("./viewers-crowd.ts", [String(streams[0].watchUrl), String(viewers)]);
+  const crowd = start("./load/viewers-crowd.ts", [String(streams[0].watchUrl), String(viewers)]);
   await firstLine(crowd, (line) => line.event === "ready");
   const before = usage(relay);
-  const sender = start("./viewers-sender.ts", [String(ports.ingest), String(mbits), String(seconds)]);
+  const sender = start("./load/viewers-sender.ts", [String(ports.ingest), String(mbits), String(seconds)]);
   const { packets } = await firstLine(sender, (line) => line.event === "sent");
   const after = usage(relay);
   crowd.stdin?.end();

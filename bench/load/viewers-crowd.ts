@@ -1,10 +1,10 @@
 /* Many viewers in one process: WATCH-URL COUNT. Ends when its standard input does, and says what they received. */
 import { once } from "node:events";
-import { systemClock } from "../src/core/clock.ts";
-import { parsePunchUrl } from "../src/core/punch-url.ts";
-import { systemRandom } from "../src/core/random.ts";
-import { openPunchedSocket, type PunchedSocket } from "../src/punch/punched-socket.ts";
-import { createStunMachine } from "../src/punch/stun-machine.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { parsePunchUrl } from "../../src/core/punch-url.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { openPunchedSocket, type PunchedSocket } from "../../src/punch/punched-socket.ts";
+import { createStunMachine } from "../../src/punch/stun-machine.ts";
 
 const url = parsePunchUrl(process.argv[2] ?? "");
 const count = Number(process.argv[3]);

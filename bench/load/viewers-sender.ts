@@ -1,6 +1,6 @@
 /* Sends RTP of 1,200 bytes at a steady rate to 127.0.0.1: PORT MBITS SECONDS. Says how many packets it was. */
-import { encodeRtp } from "../src/rtp/header.ts";
-import { openUdpSocket } from "../src/udp/udp-socket.ts";
+import { encodeRtp } from "../../src/rtp/header.ts";
+import { openUdpSocket } from "../../src/udp/udp-socket.ts";
 
 const [port = 0, mbits = 0, seconds = 0] = process.argv.slice(2).map(Number);
 const socket = await openUdpSocket({ address: "127.0.0.1", port: 0, onDatagram: () => {} });

@@ -1,0 +1,45 @@
+import type { ChildProcess } from "node:child_process";
+import { type Holder, startHolder } from "../../src/lab/holder.ts";
+
+/** Where the bench's traffic goes: source, relay and sink, three namespaces in a row over two veth pairs. */
+export const addresses = {
+  source: "10.1.0.1",
+  /** The relay's side of each pair. */
+  relayIngest: "10.1.0.2",
+  relayPunch: "10.2.0.1",
+  sink: "10.2.0.2",
+} as const;
+
+/** A namespace of the bench. */
+export type Place = "source" | "relay" | "sink";
+
+/** The bench's network; everything in it ends with this process. */
+export interface BenchNetwork {
+  spawn(place: Place, command: string, args: readonly string[]): ChildProcess;
+  run(place: Place, command: string, args: readonly string[]): Promise<string>;
+  close(): Promise<void>;
+}
+
+const script = `
+for place in source relay sink; do ip netns add $place; ip -n $place link set lo up; done
+ip link add s0 netns source type veth peer name r0 netns relay
+ip link add r1 netns relay type veth peer name k0 netns sink
+ip -n source addr add ${addresses.source}/24 dev s0
+ip -n relay addr add ${addresses.relayIngest}/24 dev r0
+ip -n relay addr add ${addresses.relayPunch}/24 dev r1
+ip -n sink addr add ${addresses.sink}/24 dev k0
+for link in source:s0 relay:r0 relay:r1 sink:k0; do ip -n \${link%:*} link set \${link#*:} up; done
+ip -n source route add default via ${addresses.relayIngest}
+ip -n sink route add default via ${addresses.relayPunch}
+`;
+
+/** Builds it. */
+export async function createBenchNetwork(): Promise<BenchNetwork> {
+  const holder: Holder = await startHolder();
+  await holder.run(undefined, "sh", ["-e"], { input: script });
+  return {
+    spawn: (place, command, args) => holder.spawn(place, command, args, { stdio: ["pipe", "pipe", "inherit"] }),
+    run: async (place, command, args) => (await holder.run(place, command, args)).stdout,
+    close: () => holder.close(),
+  };
+}
