@@ -58,7 +58,7 @@ test(
           target: parsePunchUrl(relay.streams[0]?.watchUrl ?? ""),
           onEvent: (event) => {
             if (event.event === "stats") last = event;
-            else if (event.event === "stalled" || event.event === "rebound") surprises.push(event);
+            else if (event.event === "rebound") surprises.push(event);
           },
         }),
       );
