@@ -111,7 +111,10 @@ for (const tool of ["nft", "iptables-nft", "iptables-legacy"] as const) {
         { type: "set-flow", component: "live/0", flow },
         { type: "open-hole", hole: "a", component: "live/0", target: first.target },
       ]);
-      await delay(500);
+      await delay(100);
+      const upAtJoin = await nat.driver.call<number>("handedUp");
+      await delay(400);
+      assert.equal(await nat.driver.call("handedUp"), upAtJoin, "after the viewer joined all goes by the kernel");
       const movedAt = Date.now();
       await nat.apply([{ type: "move-hole", hole: "a", target: second.target }]);
       const took = Date.now() - movedAt;

@@ -150,13 +150,15 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
   }
 
   async function stop(): Promise<void> {
+    const flows = state.flows().map(({ publisher, local }) => ({ from: publisher, to: local }));
     state.clear();
     if (running === undefined) return;
     const { backend, release } = running;
     running = undefined;
     try {
       await backend.remove();
-      await deleteTracked(run, [...installed.values()].map(carrierOf));
+      // The last moments of the rules can leave an entry without a mapping, where a publisher sends on.
+      await deleteTracked(run, [...[...installed.values()].map(carrierOf), ...flows]);
       await putSwitchesBack(switches);
     } finally {
       await release();
