@@ -2,42 +2,25 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import type { NatTool } from "../../src/data-plane/nat/nat-backend.ts";
-import type { Lab, LabHost } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
-import type { ServerEvent } from "../../src/server/server-events.ts";
 import { needsLab, withLab } from "../support/lab.ts";
-import { type LineDriven, lineDriven } from "../support/line-driven.ts";
 import { planeLab, planeScene } from "../support/nat-harness.ts";
-import { differences, handViewer, hostSettings, shell } from "../support/nat-host.ts";
-import { viewKey } from "../support/punch-request.ts";
-import { follow, type Running } from "../support/punchcast.ts";
+import {
+  agentOn,
+  differences,
+  entry,
+  handViewer,
+  hostSettings,
+  relayWith,
+  shell,
+  stream,
+} from "../support/nat-host.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const options = {
   ...(await needsLab("python3", "nft", "conntrack", "iptables-nft", "iptables-legacy")),
   timeout: 60_000,
 };
-const keys = ["--view-key", viewKey, "--publish-key", "not-used-2"] as const;
-const entry = fileURLToPath(new URL("../support/punchcast-entry.ts", import.meta.url));
-const agentOn = (host: LabHost): LineDriven =>
-  lineDriven(host, "python3", [fileURLToPath(new URL("../support/udp-agent.py", import.meta.url))]);
-
-function relayWith(host: LabHost, tool: NatTool, folder: string, ...args: readonly string[]): Running<ServerEvent> {
-  const flags = ["relay", "--plane", "nat", "--json", "--state", join(folder, "relay.json"), ...keys, ...args];
-  return follow(
-    host.spawn("env", [`PUNCHCAST_NAT_TOOL=${tool}`, process.execPath, entry, ...flags]),
-    `relay (${tool})`,
-  );
-}
-
-/** What S1's router sends to the relay while a viewer watches, and the socket that it comes from. */
-async function stream(lab: Lab, agent: LineDriven, rate: number, seconds: number): Promise<number> {
-  const port = await agent.call<number>("open", lab.host("S1").address);
-  await agent.call("stream", port, "10.10.10.197", 9099, rate, seconds);
-  return port;
-}
 
 for (const tool of ["nft", "iptables-nft", "iptables-legacy"] as const) {
   test(
@@ -221,84 +204,4 @@ test("a relay moves a hole to the viewer's new mapped address without losing a p
       await relay.kill();
     }),
   ),
-);
-
-test("a firewall that forwards nothing is named, and its remedy lets the stream pass", options, (t) =>
-  withTempFolder((folder) =>
-    withLab(seedScene({ ipv6: false }), async (lab) => {
-      const host = lab.host("relay");
-      await shell(
-        host,
-        "iptables-nft -P FORWARD DROP; iptables-nft -t nat -A PREROUTING -p udp --dport 9100 -j DNAT --to 192.0.2.1",
-      );
-      const relay = relayWith(host, "nft", folder);
-      const { message } = await relay.until("warning", { where: ({ message }) => message.includes("FORWARD") });
-      t.diagnostic(message);
-      await relay.until("warning", { where: ({ message }) => message.includes("UDP port 9100") });
-      const [source, client] = [agentOn(lab.host("S1")), agentOn(lab.host("C1"))];
-      await stream(lab, source, 200, 8);
-      const viewer = await handViewer(client, lab.host("C1"), {});
-      await relay.until("stats", { where: ({ streams }) => (streams[0]?.out.drops ?? 0) > 50 });
-      const before = (await viewer.numbers()).length;
-      const remedy = message.slice(message.indexOf("sudo")).replaceAll("sudo iptables", "iptables-nft");
-      await shell(host, remedy);
-      await delay(1500);
-      assert.ok((await viewer.numbers()).length > before + 200);
-      await relay.kill();
-    }),
-  ),
-);
-
-test("rules that others wipe out are put in again", options, () =>
-  withTempFolder((folder) =>
-    withLab(seedScene({ ipv6: false }), async (lab) => {
-      const relay = relayWith(lab.host("relay"), "nft", folder);
-      await relay.until("listening");
-      const [source, client] = [agentOn(lab.host("S1")), agentOn(lab.host("C1"))];
-      await stream(lab, source, 200, 8);
-      await handViewer(client, lab.host("C1"), {});
-      await relay.until("stats", { where: ({ streams }) => (streams[0]?.out.packets ?? 0) > 100 });
-      await shell(lab.host("relay"), "nft flush ruleset");
-      await relay.until("warning", { where: ({ message }) => message.includes("put in again") });
-      const wiped = relay.all("stats").at(-1)?.streams[0]?.out.packets ?? 0;
-      await relay.until("stats", { where: ({ streams }) => (streams[0]?.out.packets ?? 0) > wiped + 200 });
-      await relay.kill();
-    }),
-  ),
-);
-
-test(
-  "CAP_NET_ADMIN alone is enough, without it one sentence says so, and nothing is changed",
-  { ...options, skip: options.skip || (process.getuid?.() !== 0 && "needs root to give up rights") },
-  () =>
-    withLab(seedScene({ ipv6: false }), async (lab) => {
-      const host = lab.host("relay");
-      const folder = (await shell(host, "d=$(mktemp -d); chown 65534 $d; echo $d")).trim();
-      const person = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all,+net_admin"];
-      const run = (rights: readonly string[], more: string[] = []): Running<ServerEvent> =>
-        follow(
-          host.spawn("setpriv", [
-            ...[...person, ...rights, process.execPath, entry, "relay", "--plane", "nat", "--json"],
-            ...["--state", join(folder, "relay.json"), ...keys, ...more],
-          ]),
-          "relay",
-        );
-      const before = await hostSettings(host, "all");
-      try {
-        const refused = run([]);
-        await assert.rejects(refused.until("listening"), /NO_PRIVILEGE.*CAP_NET_ADMIN/);
-        assert.deepEqual(differences(before, await hostSettings(host, "all")), []);
-        const relay = run(["--inh-caps", "+net_admin", "--ambient-caps", "+net_admin"]);
-        await relay.until("listening");
-        const [source, client] = [agentOn(lab.host("S1")), agentOn(lab.host("C1"))];
-        await stream(lab, source, 100, 10);
-        await handViewer(client, lab.host("C1"), {});
-        await relay.until("stats", { where: ({ streams }) => (streams[0]?.out.packets ?? 0) > 100 });
-        assert.match(await shell(host, "nft list set inet punchcast sent4"), /packets [1-9]/);
-        await relay.kill();
-        assert.match(await shell(host, "nft list tables"), /^$/);
-      } finally {
-        await shell(host, `rm -rf ${folder}`);
-      }
-    }),
 );

@@ -125,6 +125,8 @@ test(
           `${last?.components[0]?.packets} packets over kill and adoption, ${last?.components[0]?.lost} lost`,
         );
         assert.equal(last?.components[0]?.lost, 0);
+        const repaired = next.all("warning").filter(({ message: text }) => text.includes("put in again"));
+        assert.deepEqual(repaired, [], "it was adopted as it was");
         await next.kill();
         assert.equal(await settings(), before);
         for (const file of ["journal", "switches"]) await assert.rejects(access(join(folder, `relay.json.${file}`)));

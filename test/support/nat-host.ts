@@ -1,7 +1,41 @@
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LabHost, LabNode } from "../../src/lab/lab.ts";
-import type { LineDriven } from "./line-driven.ts";
-import { punchRequest, type RequestFields, readAnswer } from "./punch-request.ts";
+import { fileURLToPath } from "node:url";
+import type { NatTool } from "../../src/data-plane/nat/nat-backend.ts";
+import type { Lab, LabHost, LabNode } from "../../src/lab/lab.ts";
+import type { ServerEvent } from "../../src/server/server-events.ts";
+import { type LineDriven, lineDriven } from "./line-driven.ts";
+import { punchRequest, type RequestFields, readAnswer, viewKey } from "./punch-request.ts";
+import { follow, type Running } from "./punchcast.ts";
+
+/** Keys, so that no state file is needed for them. */
+export const natKeys: readonly string[] = ["--view-key", viewKey, "--publish-key", "not-used-2"];
+/** The command from the sources. */
+export const entry: string = fileURLToPath(new URL("punchcast-entry.ts", import.meta.url));
+/** Sockets on a host, driven from here. */
+export const agentOn = (host: LabHost): LineDriven =>
+  lineDriven(host, "python3", [fileURLToPath(new URL("udp-agent.py", import.meta.url))]);
+
+/** A relay with the nat plane, driving this tool, with the view key of `punchRequest`. */
+export function relayWith(
+  host: LabHost,
+  tool: NatTool,
+  folder: string,
+  ...args: readonly string[]
+): Running<ServerEvent> {
+  const flags = ["relay", "--plane", "nat", "--json", "--state", join(folder, "relay.json"), ...natKeys, ...args];
+  return follow(
+    host.spawn("env", [`PUNCHCAST_NAT_TOOL=${tool}`, process.execPath, entry, ...flags]),
+    `relay (${tool})`,
+  );
+}
+
+/** What S1's router sends to the relay while a viewer watches, and the socket that it comes from. */
+export async function stream(lab: Lab, agent: LineDriven, rate: number, seconds: number): Promise<number> {
+  const port = await agent.call<number>("open", lab.host("S1").address);
+  await agent.call("stream", port, "10.10.10.197", 9099, rate, seconds);
+  return port;
+}
 
 /** A shell command's output on a host. */
 export async function shell(node: LabNode, script: string): Promise<string> {
