@@ -28,7 +28,7 @@ export interface RelayFlags {
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
-  readonly plane?: "userspace" | "nat";
+  readonly plane?: "userspace" | "nat" | "ebpf";
   readonly printRules?: boolean;
   readonly state?: string;
   readonly json?: boolean;
@@ -63,10 +63,9 @@ export async function relayOptions(flags: RelayFlags, config: RelayConfig): Prom
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
     ...set({ authSecret: flags.authSecret ?? config.authSecret }),
     ...set({ plane }),
-    ...(plane === "nat" && {
-      journal: openJournal(journalPath(statePath), systemClock.wallNow),
-      switches: openSwitchFile(switchesPath(statePath)),
-    }),
+    ...(plane !== undefined &&
+      plane !== "userspace" && { journal: openJournal(journalPath(statePath), systemClock.wallNow) }),
+    ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
   };

@@ -7,6 +7,8 @@ import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
+import type { HoleId } from "../relay/forwarding.ts";
+import type { Hole } from "../relay/holes.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
@@ -87,6 +89,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     switches: options.switches ?? createMemorySwitches(),
     warn: (message) => warn(message),
     tool: process.env.PUNCHCAST_NAT_TOOL,
+    requestsPerSecond: limits.requestsPerSecond,
   });
   const core = createRelayCore({
     streams,
@@ -116,7 +119,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   function perform({ verdict, effects }: Decision, bytes: Uint8Array, from: Endpoint, local: Endpoint): void {
     if (verdict.kind === "media") {
       tally.countIn(verdict.component, bytes.length);
-      plane.deliver(verdict.component, bytes);
+      plane.deliver(verdict.component, bytes, { local, publisher: from });
     } else if (verdict.kind === "feedback") {
       ports.send(verdict.flow.local, verdict.flow.publisher, bytes);
     } else {
@@ -196,7 +199,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       task().catch((error: unknown) => warn(`${failure}: ${error}`));
     });
   const stopTasks = [
-    scheduleEvery(clock, tickMs, () => carryOut(core.tick(clock.now()))),
+    scheduleEvery(clock, tickMs, () => {
+      const now = clock.now();
+      carryOut(core.tick(now));
+      plane.renew?.(consentsLeft(core.holes.values(), now));
+    }),
     every(tickMs, "Who watches could not be written down", writeJournal),
     every(options.statsIntervalMs ?? 1_000, "Statistics could not be read", tellStats),
     every(addressesMs, "New addresses could not be bound", () => ports.follow(localAddresses(options.listen))),
@@ -228,4 +235,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       return closing;
     },
   };
+}
+
+function* consentsLeft(holes: Iterable<Hole>, now: number): Iterable<readonly [HoleId, number]> {
+  for (const { id, expiresAt } of holes) yield [id, expiresAt - now];
 }
