@@ -85,6 +85,8 @@ export function planeLab(lab: Lab): PlaneLab {
         async addReceiver() {
           const port = await viewers.call<number>("open", viewerAddress);
           inboxes.set(port, []);
+          // Whoever watches has punched, so the relay's host knows the way back.
+          if (tool.startsWith("ebpf")) await viewers.call("send", port, relayAddress, punchPort, ["30"]);
           return {
             target: {
               local: { address: relayAddress, port: punchPort },

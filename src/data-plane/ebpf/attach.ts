@@ -15,28 +15,28 @@ export type AttachWay = "tcx" | "clsact";
 const tcxIngress = 46;
 /** A place of its own among the classifiers, `punc` read as a number modulo what a priority can be. */
 const clsact = { priority: "9099", handle: "1" } as const;
-/** ARPHRD_ETHER: the only link layer whose header the program can write. */
-const ethernet = "1";
-
 const run = promisify(execFile);
 
 /** Interfaces that packets for the host's addresses come in at, with Ethernet headers; loopback is not one of them. */
-export async function ingressInterfaces(): Promise<{ readonly name: string; readonly index: number }[]> {
+export async function ingressInterfaces(kernel: Kernel): Promise<{ readonly name: string; readonly index: number }[]> {
   const names = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
     addresses.some(({ internal }) => !internal) ? [name] : [],
   );
   const found: { name: string; index: number }[] = [];
   for (const name of names) {
-    const read = (file: string): Promise<string> =>
-      readFile(`/sys/class/net/${name}/${file}`, "utf8").then(
-        (text) => text.trim(),
-        () => "",
-      );
+    const details = kernel.interface(name);
+    if (details === undefined) continue;
+    const { index, isEthernet, isBondPort } = details;
     // A bridge's or bond's port shows its frames again on the bridge or bond.
-    const isPort = (await read("brport/port_id")) !== "" || (await read("bonding_slave/state")) !== "";
-    if ((await read("type")) === ethernet && !isPort) found.push({ name, index: Number(await read("ifindex")) });
+    if (isEthernet && !isBondPort && !(await isBridgePort(name, index))) found.push({ name, index });
   }
   return found;
+}
+
+/** /sys may show another namespace's interfaces: it counts if it means the same one. */
+async function isBridgePort(name: string, index: number): Promise<boolean> {
+  const read = (file: string): Promise<string> => readFile(`/sys/class/net/${name}/${file}`, "utf8").catch(() => "");
+  return Number(await read("ifindex")) === index && (await read("brport/port_id")) !== "";
 }
 
 /** The plane's program at the host's interfaces. */
@@ -98,7 +98,7 @@ export function createAttachments(
     way,
     names: () => [...attached.keys()],
     async follow() {
-      const present = await ingressInterfaces();
+      const present = await ingressInterfaces(kernel);
       for (const { name, index } of present) {
         if (attached.get(name) === index) continue;
         await (way === "tcx" ? attachTcx(name, index) : attachClassifier(name));
@@ -122,11 +122,11 @@ export function createAttachments(
 }
 
 /** Removes the classifiers that a plane left at any interface of this host; what else hangs at them stays. */
-export async function detachClassifiers(folder: string): Promise<void> {
+export async function detachClassifiers(kernel: Kernel, folder: string): Promise<void> {
   const names = await pinnedNames(folder);
   // Links need no tool; without any, `tc` must have been used.
   if (names.length === 0 || names.some((name) => name.startsWith("link-"))) return;
-  for (const { name } of await ingressInterfaces()) await detachClassifier(name);
+  for (const { name } of await ingressInterfaces(kernel)) await detachClassifier(name);
 }
 
 async function detachClassifier(name: string): Promise<void> {

@@ -30,6 +30,10 @@ export interface Kernel {
   map(fd: number, length: number): ArrayBuffer;
   unmap(memory: ArrayBuffer): void;
   closeFd(fd: number): void;
+  /** An interface of this network namespace, which /sys need not show; `undefined` if there is none of that name. */
+  interface(
+    name: string,
+  ): { readonly index: number; readonly isEthernet: boolean; readonly isBondPort: boolean } | undefined;
   /** Mounts a bpf file system; returns 0 or the negated error number. */
   mountBpf(path: string): number;
 }
@@ -40,6 +44,8 @@ export const errno = { perm: 1, noEntry: 2, exists: 17, noDevice: 19, invalid: 2
 /** bpf(2) by processor. */
 const callNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
 const attrBytes = 144;
+/** SIOCGIFINDEX, SIOCGIFHWADDR and SIOCGIFFLAGS of <linux/sockios.h>; 1 is ARPHRD_ETHER, 0x800 IFF_SLAVE. */
+const [getIndex, getType, getFlags] = [0x8933, 0x8927, 0x8913] as const;
 
 let loaded: Promise<Kernel> | undefined;
 
@@ -66,6 +72,8 @@ async function load(): Promise<Kernel> {
   const mmap = libc.func("void *mmap(intptr_t at, size_t length, int prot, int flags, int fd, long offset)");
   const munmap = libc.func("int munmap(void *at, size_t length)");
   const close = libc.func("int close(int fd)");
+  const socket = libc.func("int socket(int domain, int type, int protocol)");
+  const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *argument)");
   const mount = libc.func("int mount(str source, str target, str type, unsigned long flags, str data)");
   const scratch = Buffer.alloc(attrBytes);
   const places = new WeakMap<ArrayBuffer, unknown>();
@@ -100,6 +108,26 @@ async function load(): Promise<Kernel> {
       places.delete(memory);
     },
     closeFd: (fd) => void close(fd),
+    interface(name) {
+      const request = Buffer.alloc(40);
+      const fd = socket(2, 2 | 0x80000, 0);
+      const ask = (what: number): number | undefined => {
+        request.fill(0);
+        request.write(name.slice(0, 15), "latin1");
+        return ioctl(fd, what, request) === 0 ? request.readInt32LE(16) : undefined;
+      };
+      try {
+        const index = ask(getIndex);
+        if (index === undefined) return undefined;
+        return {
+          index,
+          isEthernet: ((ask(getType) ?? 0) & 0xffff) === 1,
+          isBondPort: ((ask(getFlags) ?? 0) & 0x800) !== 0,
+        };
+      } finally {
+        close(fd);
+      }
+    },
     mountBpf: (path) => (mount("bpf", path, "bpf", 0, "mode=0700") === 0 ? 0 : -koffi.errno()),
   };
 }

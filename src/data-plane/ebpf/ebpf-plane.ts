@@ -166,7 +166,9 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
       users.user.deliver(component, bytes, flow);
       const { table, left } = running;
       const isKnown = table.carries(component, flow) || table.carriedLately(flow, monotonicMs());
-      const isSent = isKnown && !left.take(flow, bytes, process.hrtime.bigint());
+      const was = isKnown ? left.take(flow, bytes, process.hrtime.bigint()) : "whole";
+      if (typeof was === "object") table.sendLeft(component, was.partlyAt, bytes, send);
+      const isSent = was !== "whole";
       const family = addressFamily(flow.publisher.address);
       if (!isSent || family === 6) users.kernel4.deliver(component, bytes, flow);
       if (!isSent || family === 4) users.kernel6.deliver(component, bytes, flow);

@@ -48,7 +48,6 @@ static long (*l4_csum_replace)(struct skb *, u32, u64, u64, u64) = (void *)11;
 static long (*clone_redirect)(struct skb *, u32, u64) = (void *)13;
 static long (*skb_load_bytes)(const void *, u32, void *, u32) = (void *)26;
 static s64 (*csum_diff)(const void *, u32, const void *, u32, u32) = (void *)28;
-static long (*skb_pull_data)(struct skb *, u32) = (void *)39;
 static long (*fib_lookup)(void *, struct fib *, int, u32) = (void *)69;
 static long (*loop)(u32, void *, void *, u64) = (void *)181;
 
@@ -59,6 +58,7 @@ enum { FIB_NO_NEIGHBOUR = 7, FIB_TOO_BIG = 8 };
 enum { MOST_HOLES = 32768 };
 /* The lookup asks as the host itself would: from loopback, where the loader switched forwarding on for it. */
 enum { LOOPBACK = 1 };
+#define PARTLY (1ULL << 63)
 
 /* Addresses are 16 bytes everywhere, IPv4 as ::ffff:a.b.c.d; ports are in network order. */
 struct flow_key {
@@ -84,13 +84,16 @@ struct hole {
 	u32 next;
 	u64 expires, id;
 	u32 fanout, zero;
-	u64 packets, bytes, drops, spare[5];
+	u64 packets, bytes, drops;
+	/* The last span of time in which every packet was left to user space. */
+	u64 left_from, left_until, spare[3];
 };
 
-enum { NO_ROUTE, NO_NEIGHBOUR, TOO_BIG, QUEUE_FULL, EXPIRED, REASONS };
+/* Of the first four user space sends instead; the others are lost. */
+enum { NO_ROUTE, NO_NEIGHBOUR, TOO_BIG, NO_ETHERNET, QUEUE_FULL, EXPIRED, REASONS };
 struct fanout {
 	u32 head4, head6;
-	u64 id, packets, bytes, drops[REASONS], spare[7];
+	u64 id, packets, bytes, reasons[REASONS], spare[6];
 };
 
 struct settings {
@@ -149,7 +152,7 @@ struct walk {
 	struct skb *skb;
 	struct fanout *fanout;
 	u64 now;
-	u32 next, packets, bytes, base;
+	u32 next, packets, bytes, base, some_left;
 	struct headers headers;
 };
 
@@ -168,17 +171,26 @@ INLINE u32 halves(u32 word)
 INLINE long not_sent(struct walk *walk, struct hole *hole, u32 reason)
 {
 	ADD(hole->drops, walk->packets);
-	ADD(walk->fanout->drops[reason], walk->packets);
+	ADD(walk->fanout->reasons[reason], walk->packets);
 	return 0;
 }
 
-INLINE long fail(struct walk *walk, struct hole *hole, long result)
+/* What the kernel cannot send, user space can: it waits for the neighbour, fragments, knows every kind of interface. */
+INLINE long leave_hole(struct walk *walk, struct hole *hole, long result)
 {
-	if (result == FIB_NO_NEIGHBOUR)
-		return not_sent(walk, hole, NO_NEIGHBOUR);
-	if (result == FIB_TOO_BIG)
-		return not_sent(walk, hole, TOO_BIG);
-	return not_sent(walk, hole, NO_ROUTE);
+	u32 reason = result == FIB_NO_NEIGHBOUR ? NO_NEIGHBOUR : result == FIB_TOO_BIG ? TOO_BIG : result ? NO_ROUTE : NO_ETHERNET;
+	ADD(walk->fanout->reasons[reason], walk->packets);
+	if (walk->now - hole->left_until > 1000000000)
+		hole->left_from = walk->now;
+	hole->left_until = walk->now;
+	walk->some_left = 1;
+	return 0;
+}
+
+/* An interface without Ethernet headers has no such address. */
+INLINE int has_ethernet(const struct fib *fib)
+{
+	return fib->smac[0] | fib->smac[1] | fib->smac[2] | fib->smac[3] | fib->smac[4] | fib->smac[5];
 }
 
 INLINE struct hole *next_hole(struct walk *walk)
@@ -218,8 +230,8 @@ static long to_hole4(u32 i, struct walk *walk)
 	fib.src[0] = after[0];
 	fib.dst[0] = after[1];
 	long result = fib_lookup(walk->skb, &fib, sizeof(fib), 0);
-	if (result)
-		return fail(walk, hole, result);
+	if (result || !has_ethernet(&fib))
+		return leave_hole(walk, hole, result);
 	u32 ports = *(u32 *)&h->udp4.sport;
 	__builtin_memcpy(h->eth.dmac, fib.dmac, 6);
 	__builtin_memcpy(h->eth.smac, fib.smac, 6);
@@ -250,8 +262,8 @@ static long to_hole6(u32 i, struct walk *walk)
 	__builtin_memcpy(fib.src, hole->local, 16);
 	__builtin_memcpy(fib.dst, hole->remote, 16);
 	long result = fib_lookup(walk->skb, &fib, sizeof(fib), 0);
-	if (result)
-		return fail(walk, hole, result);
+	if (result || !has_ethernet(&fib))
+		return leave_hole(walk, hole, result);
 	u32 ports = *(u32 *)&h->udp6.sport;
 	s64 diff = csum_diff(h->ip6.src, 32, hole->local, 32, 0);
 	__builtin_memcpy(h->eth.dmac, fib.dmac, 6);
@@ -314,6 +326,20 @@ INLINE int over_rate(struct settings *settings, const struct flow_key *key, u32 
 	return 0;
 }
 
+/* Tells user space of a packet that is left to it, as a whole or (with PARTLY in the time) for some holes. */
+INLINE int write_down(struct skb *skb, struct settings *settings, const struct flow_key *key, u32 payload, u32 length, u64 when)
+{
+	struct print print = { .sport = key->sport, .dport = key->dport, .length = length };
+	__builtin_memcpy(print.src, key->src, 16);
+	if (length >= 16)
+		skb_load_bytes(skb, payload, print.head, 16);
+	else if (length > 0)
+		skb_load_bytes(skb, payload, print.head, length & 15);
+	map_update(&unfanned, &print, &when, 0);
+	ADD(settings->unfanned, 1);
+	return TO_NEXT;
+}
+
 /* A packet that this program does not fan out. */
 INLINE int leave(struct skb *skb, const struct flow_key *key, int known, u32 payload, u32 length)
 {
@@ -341,16 +367,7 @@ INLINE int leave(struct skb *skb, const struct flow_key *key, int known, u32 pay
 		if (kind == PUNCH && is_stun(skb, payload, length))
 			return TO_NEXT;
 	}
-	struct print print = { .sport = key->sport, .dport = key->dport, .length = length };
-	u64 now = ktime_get_ns();
-	__builtin_memcpy(print.src, key->src, 16);
-	if (length >= 16)
-		skb_load_bytes(skb, payload, print.head, 16);
-	else if (length > 0)
-		skb_load_bytes(skb, payload, print.head, length & 15);
-	map_update(&unfanned, &print, &now, 0);
-	ADD(settings->unfanned, 1);
-	return TO_NEXT;
+	return write_down(skb, settings, key, payload, length, ktime_get_ns());
 }
 
 /* The fan-out of a packet that shall be sent on here; null if it goes up only. */
@@ -373,6 +390,15 @@ INLINE void begin(struct walk *walk, struct skb *skb, struct fanout *fanout, u32
 	walk->bytes = bytes;
 	ADD(fanout->packets, walk->packets);
 	ADD(fanout->bytes, walk->bytes);
+}
+
+INLINE int finish(struct skb *skb, struct walk *walk, const struct flow_key *key, u32 payload, u32 length)
+{
+	u32 zero = 0;
+	struct settings *settings = walk->some_left ? map_lookup(&config, &zero) : 0;
+	if (settings)
+		write_down(skb, settings, key, payload, length, walk->now | PARTLY);
+	return TO_NEXT;
 }
 
 INLINE int ipv4(struct skb *skb)
@@ -414,7 +440,7 @@ INLINE int ipv4(struct skb *skb)
 	walk.base = words[0] + words[1] + words[2] + words[3] + words[4];
 	loop(MOST_HOLES, to_hole4, &walk, 0);
 	restore4(skb, &walk, &original);
-	return TO_NEXT;
+	return finish(skb, &walk, &key, payload, length - UDP);
 }
 
 INLINE int ipv6(struct skb *skb)
@@ -467,7 +493,7 @@ INLINE int ipv6(struct skb *skb)
 	h->ip6.hops = 64;
 	loop(MOST_HOLES, to_hole6, &walk, 0);
 	restore6(skb, &walk, &original);
-	return TO_NEXT;
+	return finish(skb, &walk, &key, ETH + IP6 + UDP, length - UDP);
 }
 
 SECTION("tc/main") int main4or6(struct skb *skb)

@@ -1,5 +1,5 @@
 import { addressFamily } from "../../core/address.ts";
-import type { ComponentId, HoleId, HoleTarget } from "../../relay/forwarding.ts";
+import type { HoleTarget } from "../../relay/forwarding.ts";
 import type { Counters } from "../data-plane.ts";
 import {
   fanoutOffsets,
@@ -7,6 +7,7 @@ import {
   holeOffsets,
   holeSlots,
   mapDefinitions,
+  notSentReasons,
   writeAddress,
   writePort,
 } from "./layout.ts";
@@ -31,8 +32,10 @@ export interface HoleTable {
   counters(slot: number): Counters;
   /** What came in for a fan-out since its slot was made. */
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
-  /** Its drops, in the order of `dropReasons`. */
-  drops(fanout: number): number[];
+  /** How often it did not send, in the order of `notSentReasons`. */
+  reasons(fanout: number): number[];
+  /** True if the packet that came at this time of the kernel's was left to user space for this hole. */
+  wasLeft(slot: number, at: bigint): boolean;
   /** Every linked hole, as found in memory. */
   linked(): { readonly slot: number; readonly fanout: number; readonly id: bigint; readonly bytes: Buffer }[];
 }
@@ -159,8 +162,11 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.bytes) / 8),
     }),
 
-    drops: (fanout) =>
-      [0, 1, 2, 3, 4].map((reason) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.drops) / 8 + reason)),
+    reasons: (fanout) =>
+      notSentReasons.map((_, i) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.reasons) / 8 + i)),
+
+    wasLeft: (slot, at) =>
+      (longs[long(slot, holeOffsets.leftFrom)] ?? 0n) <= at && at <= (longs[long(slot, holeOffsets.leftUntil)] ?? 0n),
 
     linked: () =>
       [...previous.keys()].map((slot) => ({
@@ -171,6 +177,3 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       })),
   };
 }
-
-/** Names of any length as the 64 bits that stand for them in the kernel; never 0. */
-export type Naming = (name: HoleId | ComponentId) => bigint;

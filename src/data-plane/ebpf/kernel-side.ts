@@ -99,7 +99,7 @@ async function adoptMaps(kernel: Kernel, folder: string): Promise<PlaneMaps | un
     maps.close();
   } else for (const fd of fds.values()) kernel.closeFd(fd);
   // Another version's: it cannot be gone on with.
-  await detachClassifiers(folder);
+  await detachClassifiers(kernel, folder);
   await removePins(folder);
   await makePinFolder(kernel);
   return undefined;
@@ -118,7 +118,7 @@ export async function removeKernelSide(): Promise<string[]> {
     kernel.unmap(memory);
     kernel.closeFd(fd);
   }
-  await detachClassifiers(folder);
+  await detachClassifiers(kernel, folder);
   const names = await removePins(folder);
   await disallowLookups(changed);
   const links = names.filter((name) => name.startsWith("link-")).length;

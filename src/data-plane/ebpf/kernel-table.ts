@@ -3,6 +3,7 @@ import { formatEndpoint, sameEndpoint } from "../../core/address.ts";
 import type { ComponentId, Flow, HoleId, HoleTarget } from "../../relay/forwarding.ts";
 import { consentLifetimeSeconds } from "../../relay/limits.ts";
 import type { Counters } from "../data-plane.ts";
+import type { PacketSender } from "../userspace/userspace-plane.ts";
 import { openHoleTable } from "./hole-table.ts";
 import { endpointKey, flowFlags, flowKey, writeAddress, writePort } from "./layout.ts";
 import type { PlaneMaps } from "./maps.ts";
@@ -22,6 +23,8 @@ export interface KernelTable {
   /** Consent lasts this long from now. */
   renew(hole: HoleId, leftMs: number): void;
   /** A viewer whose datagrams are never limited. */
+  /** Sends, through `send`, what was left to user space at this time; counted as the kernel's. */
+  sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
   knowViewer(target: HoleTarget): void;
   forgetViewer(target: HoleTarget): void;
   holes(): ReadonlyMap<HoleId, Counters>;
@@ -157,6 +160,14 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
     renew(id, leftMs) {
       const hole = holes.get(id);
       if (hole !== undefined) table.setExpiry(hole.slot, expiry(leftMs));
+    },
+
+    sendLeft(component, at, bytes, send) {
+      for (const hole of holes.values()) {
+        if (hole.component !== component || !table.wasLeft(hole.slot, at)) continue;
+        const isSent = send(hole.target.local, hole.target.remote, bytes);
+        hole.before = plus(hole.before, isSent ? { packets: 1, bytes: bytes.length, drops: 0 } : { ...none, drops: 1 });
+      }
     },
 
     knowViewer({ remote }) {

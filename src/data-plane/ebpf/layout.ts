@@ -65,13 +65,18 @@ export const holeOffsets = {
   packets: 64,
   bytes: 72,
   drops: 80,
+  leftFrom: 88,
+  leftUntil: 96,
 } as const;
 
 /** Offsets into a slot of `fanouts`, in bytes. */
-export const fanoutOffsets = { head4: 0, head6: 4, id: 8, packets: 16, bytes: 24, drops: 32 } as const;
+export const fanoutOffsets = { head4: 0, head6: 4, id: 8, packets: 16, bytes: 24, reasons: 32 } as const;
 
-/** Why the kernel could not send, in the order of the counters. */
-export const dropReasons = ["no-route", "no-neighbour", "too-big", "queue-full", "expired"] as const;
+/** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
+export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
+
+/** Set in the time of a record of `unfanned` if only some holes were left out. */
+export const partly: bigint = 1n << 63n;
 
 /** Offsets into `config`, in bytes. */
 export const configOffsets = { version: 0, interval: 8, burst: 16, unfanned: 24, limited: 32, switches: 56 } as const;

@@ -1,11 +1,14 @@
 import type { Flow } from "../../relay/forwarding.ts";
-import { configOffsets, printKey } from "./layout.ts";
+import { configOffsets, partly, printKey } from "./layout.ts";
 import type { KernelTable } from "./maps.ts";
 
 /** Tells of packets that came up whether the kernel left them to user space. */
 export interface LeftToUser {
-  /** True, once, for a packet that the program let by. `nowNs` is the kernel's monotonic clock. */
-  take(flow: Flow, bytes: Uint8Array, nowNs: bigint): boolean;
+  /**
+   * Says, once, how the program left a packet to user space: not, as a whole, or for the holes that it could not send to at
+   * this time. `nowNs` is the kernel's monotonic clock.
+   */
+  take(flow: Flow, bytes: Uint8Array, nowNs: bigint): "not" | "whole" | { readonly partlyAt: bigint };
 }
 
 /** What was written down this long ago has come up or was lost on the way; a full 4 MB of socket is worked off in less. */
@@ -24,19 +27,21 @@ export function createLeftToUser(config: BigUint64Array, table: KernelTable): Le
   return {
     take(flow, bytes, nowNs) {
       const total = count();
-      if (total === settled) return false;
+      if (total === settled) return "not";
       if (total !== seen) {
         seen = total;
         seenAt = nowNs;
       } else if (nowNs - seenAt > memoryNs) {
         settled = total;
-        return false;
+        return "not";
       }
       const key = printKey(flow, bytes);
       const at = table.lookup(key)?.readBigUInt64LE(0);
-      if (at === undefined) return false;
+      if (at === undefined) return "not";
       table.delete(key);
-      return nowNs - at < memoryNs;
+      const when = at & (partly - 1n);
+      if (nowNs - when > memoryNs) return "not";
+      return at === when ? "whole" : { partlyAt: when };
     },
   };
 }
