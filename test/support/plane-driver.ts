@@ -6,7 +6,9 @@
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { formatEndpoint } from "../../src/core/address.ts";
 import type { DataPlane, PlaneCounters } from "../../src/data-plane/data-plane.ts";
 import { createEbpfPlane } from "../../src/data-plane/ebpf/ebpf-plane.ts";
@@ -52,8 +54,10 @@ function follow(changes: readonly ForwardingChange[]): void {
 }
 
 const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) => Promise<unknown>>> = {
-  start: (changes) => {
+  start: async (changes) => {
     follow(changes);
+    // A lab's links take a moment to come up; a relay starts by listing them.
+    for (let attempt = 0; attempt < 200 && networkInterfaces().eth0 === undefined; attempt += 1) await delay(10);
     return plane.start(ports, changes);
   },
   apply: (changes) => {
