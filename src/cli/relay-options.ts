@@ -28,7 +28,7 @@ export interface RelayFlags {
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
-  readonly plane?: "userspace" | "nat" | "ebpf";
+  readonly plane?: "userspace" | "nat" | "ebpf" | "auto";
   readonly printRules?: boolean;
   readonly state?: string;
   readonly json?: boolean;

@@ -2,8 +2,9 @@ import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
+import { choosePlane, type PlaneChoice } from "../data-plane/choose-plane.ts";
 import { createPlane } from "../data-plane/create-plane.ts";
-import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
+import type { PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
@@ -36,7 +37,7 @@ export interface RelayOptions {
   /** Default: `defaultLimits`. */
   readonly limits?: Limits;
   /** Default `userspace`. */
-  readonly plane?: DataPlaneName;
+  readonly plane?: PlaneChoice;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
   /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
@@ -84,7 +85,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const ports = createRelayPorts(localAddresses(options.listen));
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
-  const plane = createPlane(options.plane ?? "userspace", {
+  const plane = createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),
     switches: options.switches ?? createMemorySwitches(),
     warn: (message) => warn(message),

@@ -46,7 +46,12 @@ export function relayCommand(): Command {
     .option("--open", "take bare punches: any datagram opens a hole, viewers need no key")
     .option("--open-from <cidr>", "take bare punches only from this source (repeatable)", cidrs)
     .addOption(
-      new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace", "nat", "ebpf"]),
+      new Option("--plane <plane>", "what moves the media (default: userspace)").choices([
+        "userspace",
+        "nat",
+        "ebpf",
+        "auto",
+      ]),
     )
     .option("--print-rules", "print what --plane nat would do to this host, and end")
     .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)")

@@ -11,6 +11,9 @@ const switches = [
   { bit: 2n, path: "/proc/sys/net/ipv6/conf/lo/forwarding" },
 ] as const;
 
+/** The files that must be writable, or "1" already. */
+export const forwardingPaths: readonly string[] = switches.map(({ path }) => path);
+
 /**
  * Switches it on where it is off; returns which switches were changed, to be put back.
  * @throws PunchcastError NO_PRIVILEGE

@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { PunchcastError } from "../../core/errors.ts";
 import type { Kernel } from "./bpf-syscall.ts";
 
-const fileSystem = "/sys/fs/bpf";
+/** Where the BPF file system is by custom. */
+export const bpfFileSystem = "/sys/fs/bpf";
 /** BPF_FS_MAGIC of <linux/magic.h>. */
 const bpfMagic = 0xcafe4a11;
 
@@ -13,7 +14,7 @@ const bpfMagic = 0xcafe4a11;
  */
 export async function pinFolder(): Promise<string> {
   const namespace = /\d+/.exec(await readlink("/proc/self/ns/net"))?.[0] ?? "0";
-  return join(fileSystem, "punchcast", namespace);
+  return join(bpfFileSystem, "punchcast", namespace);
 }
 
 /**
@@ -22,12 +23,12 @@ export async function pinFolder(): Promise<string> {
  */
 export async function makePinFolder(kernel: Kernel): Promise<string> {
   const folder = await pinFolder();
-  if ((await statfs(fileSystem).catch(() => undefined))?.type !== bpfMagic) {
-    const result = kernel.mountBpf(fileSystem);
+  if ((await statfs(bpfFileSystem).catch(() => undefined))?.type !== bpfMagic) {
+    const result = kernel.mountBpf(bpfFileSystem);
     if (result < 0) {
       throw new PunchcastError(
         "NO_PRIVILEGE",
-        `There is no BPF file system at ${fileSystem} (error ${-result}): run "mount -t bpf bpf ${fileSystem}" as root.`,
+        `There is no BPF file system at ${bpfFileSystem} (error ${-result}): run "mount -t bpf bpf ${bpfFileSystem}" as root.`,
       );
     }
   }
@@ -36,7 +37,7 @@ export async function makePinFolder(kernel: Kernel): Promise<string> {
   } catch (cause) {
     throw new PunchcastError(
       "NO_PRIVILEGE",
-      `${folder} cannot be made: run as root or give the relay's user ${fileSystem}/punchcast.`,
+      `${folder} cannot be made: run as root or give the relay's user ${bpfFileSystem}/punchcast.`,
       cause,
     );
   }
