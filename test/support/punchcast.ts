@@ -78,14 +78,15 @@ export interface SourceEvent {
   readonly sent: number;
 }
 
-/** What crowd.py tells. */
-export interface CrowdEvent {
-  readonly event: "ready" | "done";
-  /** Of each viewer. */
-  readonly packets: readonly number[];
-  readonly missing: number;
-  readonly duplicates: number;
-}
+/** What crowd.py tells; the packets are of each viewer. */
+export type CrowdEvent =
+  | { readonly event: "ready" }
+  | {
+      readonly event: "done";
+      readonly packets: readonly number[];
+      readonly missing: number;
+      readonly duplicates: number;
+    };
 
 /** Runs one of the Python programs in this folder on a host. */
 export function runPython<Event extends { readonly event: string }>(
