@@ -1,6 +1,7 @@
 import type { RelayConfig } from "../config/relay-config.ts";
 import { normalizeAddress } from "../core/address.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
+import { choosePlane } from "../data-plane/choose-plane.ts";
 import type { NeededPort, RelayNeed } from "../doctor/check.ts";
 import { checkStreams, ingestPortsOf } from "../relay/stream.ts";
 import { localAddresses } from "../server/local-addresses.ts";
@@ -18,7 +19,8 @@ export async function relayNeed(flags: RelayFlags, config: RelayConfig): Promise
     return new Map(streams.map((name) => [name, { viewKey: "none", publishKey: "none" }]));
   };
   const options = await relayOptions(flags, config, noKeys);
-  const { streams, punchPort = defaultPunchPort, plane = "userspace", publicAddress } = options;
+  const { streams, punchPort = defaultPunchPort, publicAddress } = options;
+  const plane = await choosePlane(options.plane ?? "userspace", () => {});
   checkStreams(streams, punchPort);
   const ingest = streams.flatMap((stream): NeededPort[] =>
     ingestPortsOf(stream).map((port) => ({ port, purpose: `Ingest port of stream '${stream.name}' (--ingest-port)` })),
@@ -30,6 +32,6 @@ export async function relayNeed(flags: RelayFlags, config: RelayConfig): Promise
     ports: [...(punchPort === 0 ? [] : [{ port: punchPort, purpose: "Punch port (--punch-port)" }]), ...ingest],
     bufferBytes: socketBufferBytes,
     hasTimedKeys: options.authSecret !== undefined,
-    statePath: needsState || plane === "nat" ? relayStatePath(flags, config) : undefined,
+    statePath: needsState || plane !== "userspace" ? relayStatePath(flags, config) : undefined,
   };
 }

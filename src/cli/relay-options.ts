@@ -8,7 +8,7 @@ import type { Cidr } from "../core/cidr.ts";
 import { systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
 import { systemRandom } from "../core/random.ts";
-import type { DataPlaneName } from "../data-plane/data-plane.ts";
+import type { PlaneChoice } from "../data-plane/choose-plane.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import type { StreamOptions } from "../relay/stream.ts";
@@ -29,7 +29,7 @@ export interface RelayFlags {
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
-  readonly plane?: DataPlaneName;
+  readonly plane?: PlaneChoice;
   readonly printRules?: boolean;
   readonly state?: string;
   readonly json?: boolean;
@@ -79,10 +79,9 @@ export async function relayOptions(
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
     ...set({ authSecret: flags.authSecret ?? config.authSecret }),
     ...set({ plane }),
-    ...(plane === "nat" && {
-      journal: openJournal(journalPath(statePath), systemClock.wallNow),
-      switches: openSwitchFile(switchesPath(statePath)),
-    }),
+    ...(plane !== undefined &&
+      plane !== "userspace" && { journal: openJournal(journalPath(statePath), systemClock.wallNow) }),
+    ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
   };

@@ -26,7 +26,7 @@ export interface RelayConfig {
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
   readonly openFrom?: readonly Cidr[] | undefined;
-  readonly plane?: "userspace" | "nat" | undefined;
+  readonly plane?: "userspace" | "nat" | "ebpf" | "auto" | undefined;
   readonly state?: string | undefined;
   readonly limits?: { readonly [Limit in keyof Limits]?: number | undefined } | undefined;
   readonly streams?: readonly StreamConfig[] | undefined;
@@ -70,7 +70,7 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),
-  plane: z.enum(["userspace", "nat"]).optional(),
+  plane: z.enum(["userspace", "nat", "ebpf", "auto"]).optional(),
   state: z.string().min(1).optional(),
   limits: limitsSchema.optional(),
   streams: z.array(streamSchema).min(1).optional(),

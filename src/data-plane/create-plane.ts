@@ -1,8 +1,10 @@
 import type { DataPlane, DataPlaneName } from "./data-plane.ts";
+import { createEbpfPlane, type EbpfPlaneOptions } from "./ebpf/ebpf-plane.ts";
 import { createNatPlane, type NatPlaneOptions } from "./nat/nat-plane.ts";
 import { createUserspacePlane } from "./userspace/userspace-plane.ts";
 
 /** Makes the plane of that name; nothing is touched before its `start`. */
-export function createPlane(name: DataPlaneName, options: NatPlaneOptions): DataPlane {
+export function createPlane(name: DataPlaneName, options: NatPlaneOptions & EbpfPlaneOptions): DataPlane {
+  if (name === "ebpf") return createEbpfPlane(options);
   return name === "nat" ? createNatPlane(options) : createUserspacePlane(options.send);
 }

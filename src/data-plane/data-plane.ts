@@ -1,7 +1,7 @@
-import type { ComponentId, ForwardingChange, HoleId } from "../relay/forwarding.ts";
+import type { ComponentId, Flow, ForwardingChange, HoleId } from "../relay/forwarding.ts";
 
 /** The data planes there are. */
-export type DataPlaneName = "userspace" | "nat";
+export type DataPlaneName = "userspace" | "nat" | "ebpf";
 
 /** Packets sent on, bytes of UDP payload sent on, and packets that could not be. */
 export interface Counters {
@@ -44,9 +44,14 @@ export interface DataPlane {
   start(ports: PlanePorts, initial: readonly ForwardingChange[]): Promise<void>;
   /**
    * A packet of this component came up to user space: sends it to the component's holes unless the plane has done so
-   * already. The same bytes for each, never changed or kept.
+   * already. The same bytes for each, never changed or kept. `flow` says where the packet came from and to.
    */
-  deliver(component: ComponentId, bytes: Uint8Array): void;
+  deliver(component: ComponentId, bytes: Uint8Array, flow: Flow): void;
+  /**
+   * Told about once a second how long the consent of each open hole lasts yet, in ms, by planes that end holes by
+   * themselves. Default: not needed.
+   */
+  renew?(consents: Iterable<readonly [HoleId, number]>): void;
   /** Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error. */
   apply(changes: readonly ForwardingChange[]): Promise<void>;
   /** Reads what was carried. */

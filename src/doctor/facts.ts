@@ -77,6 +77,8 @@ export interface HostFacts {
   readonly firewall: Fact<readonly FirewallChain[]>;
   /** Whether the nat plane would start, by its own trial of tool, rights and kernel. */
   readonly natPlane: Fact<true>;
+  /** Whether the ebpf plane would start, by its own trial of kernel, rights and interfaces. */
+  readonly ebpfPlane: Fact<true>;
   /** Interfaces that would lose their IPv6 route if this host forwarded. */
   readonly advertised: readonly string[];
   readonly interfaces: readonly InterfaceAddress[];

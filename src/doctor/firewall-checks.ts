@@ -57,7 +57,8 @@ function checkForward(chains: readonly FirewallChain[], need: RelayNeed): Check 
   const obstacles = findObstacles(chains, need, ["forward"], "drop", packet);
   const found = describeDrops(obstacles, chains, need, "forwarded");
   if (found === undefined) return { ...check, status: "ok", found: "redirected UDP is forwarded" };
-  if (need.plane === "userspace") return { ...check, status: "unneeded", found: found.found };
+  // Only the nat plane sends what it forwards through the FORWARD chain.
+  if (need.plane !== "nat") return { ...check, status: "unneeded", found: found.found };
   const blocked = need.ports.map(({ port }) => port).filter((port) => obstacles.some((one) => one.port === port));
   return { ...check, ...found, ...openForward(obstacles, chains, blocked) };
 }

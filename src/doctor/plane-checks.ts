@@ -16,6 +16,7 @@ export interface PlaneReadiness extends Remedy {
 const planes: Readonly<Record<DataPlaneName, (facts: HostFacts, need: RelayNeed) => Omit<PlaneReadiness, "plane">>> = {
   userspace: () => ({ ready: true }),
   nat: natReadiness,
+  ebpf: ebpfReadiness,
 };
 
 /** What each plane could do here, whichever was chosen. */
@@ -33,6 +34,20 @@ export function checkPlanes(facts: HostFacts, need: RelayNeed): Check[] {
     found: `${plane}: ${ready ? "ready" : `not ready, ${reason}`}${plane === need.plane ? " (chosen)" : ""}`,
     ...remedy,
   }));
+}
+
+function ebpfReadiness(facts: HostFacts, need: RelayNeed): Omit<PlaneReadiness, "plane"> {
+  const instead = { remedy: "Use --plane userspace." };
+  if (facts.platform !== "linux") return { ready: false, reason: `it needs Linux, not ${facts.platform}`, ...instead };
+  if (hasCapability(facts, "CAP_NET_ADMIN") === false || hasCapability(facts, "CAP_BPF") === false) {
+    const remedy = "Start the relay as root, or with both rights (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_BPF).";
+    return { ready: false, reason: "CAP_NET_ADMIN or CAP_BPF is missing", remedy };
+  }
+  if (!facts.ebpfPlane.ok) return { ready: false, reason: facts.ebpfPlane.reason, ...instead };
+  const blocked = checkForwarding(facts, need).find(({ status }) => status === "failed");
+  if (blocked === undefined) return { ready: true };
+  const { found, remedy = "", command = "" } = blocked;
+  return { ready: false, reason: found, remedy, command };
 }
 
 function natReadiness(facts: HostFacts, need: RelayNeed): Omit<PlaneReadiness, "plane"> {

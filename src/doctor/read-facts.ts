@@ -9,6 +9,7 @@ import { readHostNetwork } from "../data-plane/nat/host-network.ts";
 import { isInstalled } from "../data-plane/nat/run-tool.ts";
 import type { RelayNeed } from "./check.ts";
 import { type Fact, type HostFacts, type StateFact, type ToolName, toolNames } from "./facts.ts";
+import { tryEbpfPlane } from "./read-ebpf.ts";
 import { readFirewall } from "./read-firewall.ts";
 import {
   readCanForward,
@@ -34,19 +35,31 @@ export interface ReadOptions {
 export async function readFacts(need: RelayNeed, { clock, findStateFault }: ReadOptions): Promise<HostFacts> {
   const interfaces = readInterfaces();
   const names = [...new Set(interfaces.map(({ name }) => name))];
-  const [capabilities, confinement, tools, sysctls, canForward, firewall, natPlane, defaultRoutes, openFiles, state] =
-    await Promise.all([
-      readCapabilities(),
-      readConfinement(),
-      readTools(),
-      readSysctls(names),
-      readCanForward(),
-      onLinux(readFirewall),
-      tryNatPlane(need),
-      readDefaultRoutes(),
-      readOpenFiles(),
-      readState(need.statePath, findStateFault),
-    ]);
+  const [
+    capabilities,
+    confinement,
+    tools,
+    sysctls,
+    canForward,
+    firewall,
+    natPlane,
+    ebpfPlane,
+    defaultRoutes,
+    openFiles,
+    state,
+  ] = await Promise.all([
+    readCapabilities(),
+    readConfinement(),
+    readTools(),
+    readSysctls(names),
+    readCanForward(),
+    onLinux(readFirewall),
+    tryNatPlane(need),
+    tryEbpfPlane(),
+    readDefaultRoutes(),
+    readOpenFiles(),
+    readState(need.statePath, findStateFault),
+  ]);
   return {
     nodeVersion: process.versions.node,
     platform: process.platform,
@@ -60,6 +73,7 @@ export async function readFacts(need: RelayNeed, { clock, findStateFault }: Read
     canForward,
     firewall,
     natPlane,
+    ebpfPlane,
     interfaces,
     defaultRoutes,
     openFiles,

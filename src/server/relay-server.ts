@@ -2,11 +2,14 @@ import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
+import { choosePlane, type PlaneChoice } from "../data-plane/choose-plane.ts";
 import { createPlane } from "../data-plane/create-plane.ts";
-import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
+import type { PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
+import type { HoleId } from "../relay/forwarding.ts";
+import type { Hole } from "../relay/holes.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
@@ -34,7 +37,7 @@ export interface RelayOptions {
   /** Default: `defaultLimits`. */
   readonly limits?: Limits;
   /** Default `userspace`. */
-  readonly plane?: DataPlaneName;
+  readonly plane?: PlaneChoice;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
   /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
@@ -82,11 +85,12 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const ports = createRelayPorts(localAddresses(options.listen));
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
-  const plane = createPlane(options.plane ?? "userspace", {
+  const plane = createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),
     switches: options.switches ?? createMemorySwitches(),
     warn: (message) => warn(message),
     tool: process.env.PUNCHCAST_NAT_TOOL,
+    requestsPerSecond: limits.requestsPerSecond,
   });
   const core = createRelayCore({
     streams,
@@ -116,7 +120,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   function perform({ verdict, effects }: Decision, bytes: Uint8Array, from: Endpoint, local: Endpoint): void {
     if (verdict.kind === "media") {
       tally.countIn(verdict.component, bytes.length);
-      plane.deliver(verdict.component, bytes);
+      plane.deliver(verdict.component, bytes, { local, publisher: from });
     } else if (verdict.kind === "feedback") {
       ports.send(verdict.flow.local, verdict.flow.publisher, bytes);
     } else {
@@ -196,7 +200,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       task().catch((error: unknown) => warn(`${failure}: ${error}`));
     });
   const stopTasks = [
-    scheduleEvery(clock, tickMs, () => carryOut(core.tick(clock.now()))),
+    scheduleEvery(clock, tickMs, () => {
+      const now = clock.now();
+      carryOut(core.tick(now));
+      plane.renew?.(consentsLeft(core.holes.values(), now));
+    }),
     every(tickMs, "Who watches could not be written down", writeJournal),
     every(options.statsIntervalMs ?? 1_000, "Statistics could not be read", tellStats),
     every(addressesMs, "New addresses could not be bound", () => ports.follow(localAddresses(options.listen))),
@@ -231,4 +239,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       return closing;
     },
   };
+}
+
+function* consentsLeft(holes: Iterable<Hole>, now: number): Iterable<readonly [HoleId, number]> {
+  for (const { id, expiresAt } of holes) yield [id, expiresAt - now];
 }

@@ -5,6 +5,7 @@ import { createUserspacePlane } from "../../src/data-plane/userspace/userspace-p
 import { dataPlaneContract, type PlaneHarness } from "./contract.ts";
 
 const local = { address: "198.51.100.1", port: 9000 };
+const flow = { local: { ...local, port: 9099 }, publisher: { address: "203.0.113.9", port: 9099 } };
 
 /** A userspace plane whose sender puts the bytes straight into the receivers' hands. */
 function createHarness(): Promise<PlaneHarness> {
@@ -17,7 +18,7 @@ function createHarness(): Promise<PlaneHarness> {
     plane,
     holesPerFlow: Number.POSITIVE_INFINITY,
     enforcesFlows: false,
-    flow: () => ({ local: { ...local, port: 9099 }, publisher: { address: "203.0.113.9", port: 9099 } }),
+    flow: () => flow,
     addReceiver() {
       const remote = { address: "203.0.113.1", port: 1024 + inboxes.size };
       const inbox: Uint8Array[] = [];
@@ -25,7 +26,7 @@ function createHarness(): Promise<PlaneHarness> {
       return Promise.resolve({ target: { local, remote }, received: () => inbox });
     },
     publish(component, packets) {
-      for (const bytes of packets) plane.deliver(component, bytes);
+      for (const bytes of packets) plane.deliver(component, bytes, flow);
       return Promise.resolve();
     },
     settle: () => Promise.resolve(),
@@ -45,7 +46,7 @@ test("userspace: what the sender drops is counted as dropped, hole by hole", asy
       target: { local, remote: { address: "203.0.113.1", port } },
     }) as const;
   await plane.apply([open("a", 1), open("b", 2)]);
-  for (let i = 0; i < 3; i += 1) plane.deliver("live/0", new Uint8Array(10));
+  for (let i = 0; i < 3; i += 1) plane.deliver("live/0", new Uint8Array(10), flow);
   const { holes, components } = await plane.readCounters();
   assert.deepEqual(holes.get("a"), { packets: 3, bytes: 30, drops: 0 });
   assert.deepEqual(holes.get("b"), { packets: 0, bytes: 0, drops: 3 });
@@ -59,6 +60,6 @@ test("userspace: every viewer gets the same bytes, not a copy", async () => {
     const target = { local, remote: { address: "203.0.113.1", port } };
     await plane.apply([{ type: "open-hole", hole: String(port), component: "live/0", target }]);
   }
-  plane.deliver("live/0", new Uint8Array(10));
+  plane.deliver("live/0", new Uint8Array(10), flow);
   assert.equal(seen.size, 1);
 });

@@ -93,6 +93,14 @@ test("rights and tools matter to the plane that needs them", () => {
   assert.equal(missing.command, "sudo apt-get install conntrack");
 });
 
+test("the ebpf plane says what its own trial found", () => {
+  const ebpf = (facts: Partial<HostFacts>): { ready: boolean; reason?: string } | undefined =>
+    examine({ ...goodFacts, ...facts }, goodNeed).planes.find(({ plane }) => plane === "ebpf");
+  assert.equal(ebpf({ capabilities: decoded(1n << 12n) })?.reason, "CAP_NET_ADMIN or CAP_BPF is missing");
+  assert.equal(ebpf({ ebpfPlane: malformed("This kernel cannot.") })?.reason, "This kernel cannot.");
+  assert.equal(ebpf({ capabilities: decoded((1n << 12n) | (1n << 39n)) })?.ready, true);
+});
+
 test("the nat plane names the first thing that is missing, with the remedy", () => {
   const reason = (facts: Partial<HostFacts>): string | undefined =>
     examine({ ...goodFacts, ...facts }, goodNeed).planes.find(({ plane }) => plane === "nat")?.reason;

@@ -38,6 +38,7 @@ export const goodFacts: HostFacts = {
   canForward: decoded(true),
   firewall: decoded([]),
   natPlane: decoded(true),
+  ebpfPlane: decoded(true),
   advertised: [],
   interfaces: [
     { name: "lo", address: "127.0.0.1" },

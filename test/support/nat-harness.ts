@@ -22,14 +22,17 @@ export const planeScene: Scene = {
 const [relayAddress, punchPort, ingestPorts] = ["10.10.10.197", 9000, [9099, 9100]] as const;
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+/** A plane that the driver can be: the nat plane with a tool, or the ebpf plane, with links or with classifiers. */
+export type PlaneTool = NatTool | "ebpf" | "ebpf (clsact)";
+
 /** The publisher's and the viewers' sockets, and planes on the relay's host. */
 export interface PlaneLab {
   readonly publisher: LineDriven;
   readonly viewers: LineDriven;
   /** A new plane, not started. */
-  plane(tool: NatTool): DataPlane & { readonly driver: LineDriven };
+  plane(tool: PlaneTool): DataPlane & { readonly driver: LineDriven };
   /** A harness with a started plane. */
-  harness(tool: NatTool): Promise<PlaneHarness>;
+  harness(tool: PlaneTool): Promise<PlaneHarness>;
 }
 
 /** Starts the agents on a lab of `planeScene`. */
@@ -38,7 +41,7 @@ export function planeLab(lab: Lab): PlaneLab {
   const viewers = lineDriven(lab.host("C1"), "python3", [path("udp-agent.py")]);
   const [publisherAddress, viewerAddress] = ["S1", "C1"].map((name) => lab.host(name).address);
 
-  function plane(tool: NatTool): DataPlane & { readonly driver: LineDriven } {
+  function plane(tool: PlaneTool): DataPlane & { readonly driver: LineDriven } {
     const args = [path("plane-driver.ts"), relayAddress, String(punchPort), ingestPorts.join(","), tool];
     const driver = lineDriven(lab.host("relay"), process.execPath, args);
     const counters = async (): Promise<PlaneCounters> => {
@@ -73,7 +76,7 @@ export function planeLab(lab: Lab): PlaneLab {
       const ingestOf = (component: string): number => ingestPorts[component === "live/1" ? 1 : 0];
       return {
         plane: nat,
-        holesPerFlow: 1,
+        holesPerFlow: tool.startsWith("ebpf") ? Number.POSITIVE_INFINITY : 1,
         enforcesFlows: true,
         flow: (component) => ({
           local: { address: relayAddress, port: ingestOf(component) },
@@ -82,6 +85,8 @@ export function planeLab(lab: Lab): PlaneLab {
         async addReceiver() {
           const port = await viewers.call<number>("open", viewerAddress);
           inboxes.set(port, []);
+          // Whoever watches has punched, so the relay's host knows the way back.
+          if (tool.startsWith("ebpf")) await viewers.call("send", port, relayAddress, punchPort, ["30"]);
           return {
             target: {
               local: { address: relayAddress, port: punchPort },

@@ -1,16 +1,20 @@
 /*
- * A nat plane in a host of the lab, driven line by line: each line of standard input is `[method, ...arguments]` in JSON, each
+ * A nat or ebpf plane in a host of the lab, driven line by line: each line of standard input is `[method, ...arguments]` in JSON, each
  * line of output the answer. It has sockets on the ports as a relay has, and hands up what it gets there for a known flow.
  *
  *   plane-driver.ts ADDRESS PUNCH-PORT INGEST-PORTS TOOL
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { formatEndpoint } from "../../src/core/address.ts";
-import type { PlaneCounters } from "../../src/data-plane/data-plane.ts";
+import type { DataPlane, PlaneCounters } from "../../src/data-plane/data-plane.ts";
+import { createEbpfPlane } from "../../src/data-plane/ebpf/ebpf-plane.ts";
 import { createNatPlane } from "../../src/data-plane/nat/nat-plane.ts";
 import { createMemorySwitches } from "../../src/data-plane/nat/switches.ts";
+import type { PacketSender } from "../../src/data-plane/userspace/userspace-plane.ts";
 import type { ForwardingChange } from "../../src/relay/forwarding.ts";
 
 const [, , address = "", punch = "", ingest = "", tool = ""] = process.argv;
@@ -19,15 +23,14 @@ const sockets = new Map<number, Socket>();
 const flows = new Map<string, string>();
 let handedUp = 0;
 
-const plane = createNatPlane({
-  send: (local, remote, bytes) => {
-    sockets.get(local.port)?.send(Uint8Array.from(bytes), remote.port, remote.address);
-    return true;
-  },
-  switches: createMemorySwitches(),
-  warn: (sentence) => process.stderr.write(`${sentence}\n`),
-  tool,
-});
+const send: PacketSender = (local, remote, bytes) => {
+  sockets.get(local.port)?.send(Uint8Array.from(bytes), remote.port, remote.address);
+  return true;
+};
+const warn = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+const natPlane = (): DataPlane => createNatPlane({ send, switches: createMemorySwitches(), warn, tool });
+const way = tool === "ebpf (clsact)" ? "clsact" : undefined;
+const plane = tool.startsWith("ebpf") ? createEbpfPlane({ send, warn, requestsPerSecond: 0, way }) : natPlane();
 
 for (const port of [ports.punch, ...ports.ingest]) {
   const socket = createSocket("udp4");
@@ -37,7 +40,7 @@ for (const port of [ports.punch, ...ports.ingest]) {
   socket.on("message", (bytes, from) => {
     handedUp += 1;
     const component = flows.get(`${formatEndpoint(from)} ${port}`);
-    if (component !== undefined) plane.deliver(component, bytes);
+    if (component !== undefined) plane.deliver(component, bytes, { local: { address, port }, publisher: from });
   });
 }
 
@@ -51,8 +54,10 @@ function follow(changes: readonly ForwardingChange[]): void {
 }
 
 const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) => Promise<unknown>>> = {
-  start: (changes) => {
+  start: async (changes) => {
     follow(changes);
+    // A lab's links take a moment to come up; a relay starts by listing them.
+    for (let attempt = 0; attempt < 200 && networkInterfaces().eth0 === undefined; attempt += 1) await delay(10);
     return plane.start(ports, changes);
   },
   apply: (changes) => {

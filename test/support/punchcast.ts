@@ -78,6 +78,16 @@ export type SourceEvent =
   | { readonly event: "paused"; readonly sent: number }
   | { readonly event: "done"; readonly sent: number };
 
+/** What crowd.py tells; the packets are of each viewer. */
+export type CrowdEvent =
+  | { readonly event: "ready" }
+  | {
+      readonly event: "done";
+      readonly packets: readonly number[];
+      readonly missing: number;
+      readonly duplicates: number;
+    };
+
 /** Runs one of the Python programs in this folder on a host. */
 export function runPython<Event extends { readonly event: string }>(
   node: LabNode,

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { openJournal } from "../../config/journal-file.ts";
 import { openSwitchFile } from "../../config/switch-file.ts";
 import { systemClock } from "../../core/clock.ts";
+import { cleanEbpfPlane } from "../../data-plane/ebpf/clean.ts";
 import { cleanNatPlane } from "../../data-plane/nat/clean.ts";
 import { createOutput } from "../output.ts";
 import { defaultStatePath, journalPath, switchesPath } from "../relay-options.ts";
@@ -13,7 +14,7 @@ type CleanEvent = { readonly event: "cleaned"; readonly removed: readonly string
 export function cleanCommand(): Command {
   return new Command("clean")
     .description(
-      "Remove everything that a relay with --plane nat ever left on this host: rules, tracked flows, switches.",
+      "Remove everything that a relay with --plane nat or ebpf ever left on this host: rules, flows, programs, switches.",
     )
     .option("--state <file>", "the relay's state file, if it was not the default one; it is kept")
     .option("--json", "one JSON object a line")
@@ -27,7 +28,7 @@ async function clean({ state = defaultStatePath(), json = false }: { state?: str
     render: ({ removed }) =>
       removed.length === 0 ? "There was nothing of Punchcast's on this host." : `Removed: ${removed.join("; ")}.`,
   });
-  const removed = await cleanNatPlane(openSwitchFile(switchesPath(state)));
+  const removed = [...(await cleanNatPlane(openSwitchFile(switchesPath(state)))), ...(await cleanEbpfPlane())];
   await openJournal(journalPath(state), systemClock.wallNow).clear();
   output.tell({ event: "cleaned", removed });
   output.end();

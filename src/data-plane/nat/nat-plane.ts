@@ -176,7 +176,7 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
     },
 
     // What comes up was not forwarded by the kernel.
-    deliver: (component, bytes) => userspace.deliver(component, bytes),
+    deliver: (component, bytes, flow) => userspace.deliver(component, bytes, flow),
 
     async apply(changes) {
       await userspace.apply(changes);

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import { formatEndpoint, sameEndpoint } from "../../core/address.ts";
+import type { ComponentId, Flow, HoleId, HoleTarget } from "../../relay/forwarding.ts";
+import { consentLifetimeSeconds } from "../../relay/limits.ts";
+import type { Counters } from "../data-plane.ts";
+import type { PacketSender } from "../userspace/userspace-plane.ts";
+import { openHoleTable } from "./hole-table.ts";
+import { endpointKey, flowFlags, flowKey, writeAddress, writePort } from "./layout.ts";
+import type { PlaneMaps } from "./maps.ts";
+
+/** The forwarding table as the kernel has it: flows, and the holes that the kernel serves. */
+export interface KernelTable {
+  /** Says where a component's media comes from. `kind` is `user` if only user space shall fan it out. */
+  setFlow(component: ComponentId, flow: Flow, kind: "fan-out" | "fan-out-beside-stun" | "user"): void;
+  clearFlow(component: ComponentId): void;
+  /** True if the kernel has this flow and has seen a packet of it since it was set: then what it left to user space is known. */
+  carries(component: ComponentId, flow: Flow): boolean;
+  /** True if it carried this flow not long ago. */
+  carriedLately(flow: Flow, nowMs: number): boolean;
+  /** Opens or moves a hole; false if there is no room, and then it is closed. */
+  setHole(hole: HoleId, component: ComponentId, target: HoleTarget): boolean;
+  closeHole(hole: HoleId): void;
+  /** Consent lasts this long from now. */
+  renew(hole: HoleId, leftMs: number): void;
+  /** A viewer whose datagrams are never limited. */
+  /** Sends, through `send`, what was left to user space at this time; counted as the kernel's. */
+  sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
+  knowViewer(target: HoleTarget): void;
+  forgetViewer(target: HoleTarget): void;
+  holes(): ReadonlyMap<HoleId, Counters>;
+  components(): ReadonlyMap<ComponentId, Counters>;
+  /** Removes what was found and is not wanted: called once, after all that is wanted was set. */
+  finishAdoption(): void;
+}
+
+interface KernelHole {
+  readonly component: ComponentId;
+  target: HoleTarget;
+  slot: number;
+  /** What its earlier slots carried. */
+  before: Counters;
+  /** What it had carried when this plane took it over: not the component's since the plane started. */
+  readonly adopted: Counters;
+}
+
+interface KernelFlow {
+  readonly flow: Flow;
+  readonly fanout: number;
+  /** What had arrived when the flow was set; -1 if it was set before this plane started. */
+  readonly arrivedBefore: number;
+}
+
+const none: Counters = { packets: 0, bytes: 0, drops: 0 };
+/** As long as packets may wait in a socket after their flow was replaced. */
+const latelyMs = 3_000;
+
+/** Opens the table over the plane's maps; `nowMs` is the kernel's monotonic clock. */
+export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelTable {
+  const table = openHoleTable(maps.memory("holes"), maps.memory("fanouts"));
+  const [flows, viewers] = [maps.table("flows"), maps.table("viewers")];
+  const holes = new Map<HoleId, KernelHole>();
+  const sources = new Map<ComponentId, KernelFlow>();
+  const owners = new Map<string, ComponentId>();
+  const replaced = new Map<string, number>();
+  const closed = new Map<ComponentId, Counters>();
+  const found = new Map(table.linked().map((hole) => [hole.id, hole]));
+  const foundFlows = new Set(flows.keys().map((key) => key.toString("hex")));
+  const foundViewers = new Set(viewers.keys().map((key) => key.toString("hex")));
+
+  const expiry = (leftMs: number): bigint => BigInt(Math.round((nowMs() + leftMs) * 1e6));
+  const fullExpiry = (): bigint => expiry(consentLifetimeSeconds * 1000);
+
+  function drop(key: Flow): void {
+    flows.delete(flowKey(key));
+    owners.delete(flowText(key));
+    replaced.set(flowText(key), nowMs() + latelyMs);
+  }
+
+  /** The slot that an earlier relay filled for this hole, if it is as it should be. */
+  function adopt(id: bigint, fanout: number, target: HoleTarget): number | undefined {
+    const hole = found.get(id);
+    if (hole === undefined || hole.fanout !== fanout || !hole.bytes.equals(targetBytes(target))) return undefined;
+    found.delete(id);
+    return hole.slot;
+  }
+
+  function retire(hole: KernelHole): void {
+    table.remove(hole.slot, nowMs());
+    hole.before = plus(hole.before, table.counters(hole.slot));
+  }
+
+  return {
+    setFlow(component, flow, kind) {
+      const fanout = kind === "user" ? 0 : table.fanout(idOf(component));
+      const old = sources.get(component);
+      const isSame = old !== undefined && sameFlow(old.flow, flow);
+      const key = flowKey(flow);
+      const wasFound = foundFlows.delete(key.toString("hex"));
+      const value = Buffer.alloc(8);
+      value.writeUInt32LE(fanout ?? 0, 0);
+      value.writeUInt32LE(kind === "fan-out-beside-stun" ? flowFlags.hasStun : fanout ? 0 : flowFlags.upOnly, 4);
+      const arrived = fanout ? table.arrived(fanout).packets : 0;
+      const arrivedBefore = isSame ? old.arrivedBefore : wasFound ? -1 : arrived;
+      flows.set(key, value);
+      sources.set(component, { flow, fanout: fanout ?? 0, arrivedBefore });
+      if (old !== undefined && !isSame && owners.get(flowText(old.flow)) === component) drop(old.flow);
+      owners.set(flowText(flow), component);
+      replaced.delete(flowText(flow));
+    },
+
+    clearFlow(component) {
+      const old = sources.get(component);
+      sources.delete(component);
+      if (old !== undefined && owners.get(flowText(old.flow)) === component) drop(old.flow);
+    },
+
+    carries(component, flow) {
+      const source = sources.get(component);
+      if (source === undefined || source.fanout === 0 || !sameFlow(source.flow, flow)) return false;
+      return table.arrived(source.fanout).packets > source.arrivedBefore;
+    },
+
+    carriedLately(flow, now) {
+      if (replaced.size === 0) return false;
+      for (const [text, until] of replaced) if (until <= now) replaced.delete(text);
+      return replaced.has(flowText(flow));
+    },
+
+    setHole(id, component, target) {
+      const hole = holes.get(id);
+      if (hole?.component === component && sameTarget(hole.target, target)) return true;
+      const fanout = table.fanout(idOf(component));
+      const kernelId = idOf(id);
+      const taken = fanout === undefined || hole !== undefined ? undefined : adopt(kernelId, fanout, target);
+      const slot =
+        taken ?? (fanout === undefined ? undefined : table.add(fanout, kernelId, target, fullExpiry(), nowMs()));
+      if (hole !== undefined) {
+        // The new place first: there is no moment without either.
+        retire(hole);
+        if (hole.component !== component || slot === undefined) {
+          closed.set(hole.component, plus(closed.get(hole.component), minus(hole.before, hole.adopted)));
+          holes.delete(id);
+        }
+      }
+      if (slot === undefined) return false;
+      const kept = holes.get(id);
+      if (kept !== undefined) Object.assign(kept, { target, slot });
+      else holes.set(id, { component, target, slot, before: none, adopted: table.counters(slot) });
+      return true;
+    },
+
+    closeHole(id) {
+      const hole = holes.get(id);
+      if (hole === undefined) return;
+      holes.delete(id);
+      retire(hole);
+      closed.set(hole.component, plus(closed.get(hole.component), minus(hole.before, hole.adopted)));
+    },
+
+    renew(id, leftMs) {
+      const hole = holes.get(id);
+      if (hole !== undefined) table.setExpiry(hole.slot, expiry(leftMs));
+    },
+
+    sendLeft(component, at, bytes, send) {
+      for (const hole of holes.values()) {
+        if (hole.component !== component || !table.wasLeft(hole.slot, at)) continue;
+        const isSent = send(hole.target.local, hole.target.remote, bytes);
+        hole.before = plus(hole.before, isSent ? { packets: 1, bytes: bytes.length, drops: 0 } : { ...none, drops: 1 });
+      }
+    },
+
+    knowViewer({ remote }) {
+      const key = endpointKey(remote);
+      foundViewers.delete(key.toString("hex"));
+      viewers.set(key, Buffer.alloc(4));
+    },
+
+    forgetViewer: ({ remote }) => void viewers.delete(endpointKey(remote)),
+
+    holes: () => new Map([...holes].map(([id, hole]) => [id, plus(hole.before, table.counters(hole.slot))])),
+
+    components() {
+      const totals = new Map(closed);
+      for (const { component, before, slot, adopted } of holes.values()) {
+        const carried = minus(plus(before, table.counters(slot)), adopted);
+        totals.set(component, plus(totals.get(component), carried));
+      }
+      return totals;
+    },
+
+    finishAdoption() {
+      for (const { slot } of found.values()) table.remove(slot, nowMs());
+      for (const key of foundFlows) flows.delete(Buffer.from(key, "hex"));
+      for (const key of foundViewers) viewers.delete(Buffer.from(key, "hex"));
+      found.clear();
+      foundFlows.clear();
+      foundViewers.clear();
+    },
+  };
+}
+
+/** The 64 bits that stand for a name in the kernel; never 0. */
+export function idOf(name: string): bigint {
+  return createHash("sha256").update(name).digest().readBigUInt64LE(0) | 1n;
+}
+
+/** Adds counters up. */
+export function plus(a: Counters = none, b: Counters = none): Counters {
+  return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, drops: a.drops + b.drops };
+}
+
+function minus(a: Counters, b: Counters): Counters {
+  return { packets: a.packets - b.packets, bytes: a.bytes - b.bytes, drops: a.drops - b.drops };
+}
+
+function flowText({ local, publisher }: Flow): string {
+  return `${formatEndpoint(publisher)} ${formatEndpoint(local)}`;
+}
+
+function sameFlow(a: Flow, b: Flow): boolean {
+  return sameEndpoint(a.publisher, b.publisher) && sameEndpoint(a.local, b.local);
+}
+
+function sameTarget(a: HoleTarget, b: HoleTarget): boolean {
+  return sameEndpoint(a.remote, b.remote) && sameEndpoint(a.local, b.local);
+}
+
+function targetBytes({ local, remote }: HoleTarget): Buffer {
+  const bytes = Buffer.alloc(36);
+  writeAddress(bytes, 0, local.address);
+  writeAddress(bytes, 16, remote.address);
+  writePort(bytes, 32, local.port);
+  writePort(bytes, 34, remote.port);
+  return bytes;
+}

@@ -1,0 +1,131 @@
+import { addressToBytes, type Endpoint } from "../../core/address.ts";
+import type { Flow } from "../../relay/forwarding.ts";
+
+/** Told apart from other layouts, so that a relay adopts only what it understands. Counts up with every change of fanout.bpf.c's structures. */
+export const layoutVersion = 1;
+
+/** One map as fanout.bpf.c names it. `shared` maps are memory that this process sees, too. */
+export interface MapDefinition {
+  readonly name: string;
+  readonly kind: "array" | "hash" | "lru";
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly entries: number;
+  readonly shared: boolean;
+}
+
+const array = (name: string, valueBytes: number, entries: number): MapDefinition => {
+  return { name, kind: "array", keyBytes: 4, valueBytes, entries, shared: true };
+};
+const table = (
+  name: string,
+  kind: "hash" | "lru",
+  keyBytes: number,
+  valueBytes: number,
+  entries: number,
+): MapDefinition => {
+  return { name, kind, keyBytes, valueBytes, entries, shared: false };
+};
+
+/**
+ * Slots for holes. Twice the relay's default limit of 16,384: a slot rests for a second after its hole closed. 4 MB in all;
+ * what has no slot is served from user space.
+ */
+export const holeSlots = 32_768;
+/** Components that the kernel can serve: 1,000 streams of four. */
+export const fanoutSlots = 4_096;
+
+/** The name of a map. */
+export type MapName = "flows" | "holes" | "fanouts" | "viewers" | "listening" | "buckets" | "unfanned" | "config";
+
+/** Every map, in the order in which they are made. */
+export const mapDefinitions: Readonly<Record<MapName, MapDefinition>> = {
+  flows: table("flows", "hash", 40, 8, 8_192),
+  holes: array("holes", 128, holeSlots),
+  fanouts: array("fanouts", 128, fanoutSlots),
+  viewers: table("viewers", "hash", 20, 4, holeSlots),
+  listening: table("listening", "hash", 20, 4, 65_536),
+  // A flood from more prefixes than this at once has its oldest buckets forgotten; each is 80 bytes.
+  buckets: table("buckets", "lru", 20, 8, 16_384),
+  // As many packets as a socket's 4 MB can hold before user space has seen them.
+  unfanned: table("unfanned", "lru", 40, 8, 8_192),
+  config: array("config", 64, 1),
+};
+
+/** Offsets into a slot of `holes`, in bytes. */
+export const holeOffsets = {
+  local: 0,
+  remote: 16,
+  localPort: 32,
+  remotePort: 34,
+  next: 36,
+  expires: 40,
+  id: 48,
+  fanout: 56,
+  packets: 64,
+  bytes: 72,
+  drops: 80,
+  leftFrom: 88,
+  leftUntil: 96,
+} as const;
+
+/** Offsets into a slot of `fanouts`, in bytes. */
+export const fanoutOffsets = { head4: 0, head6: 4, id: 8, packets: 16, bytes: 24, reasons: 32 } as const;
+
+/** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
+export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
+
+/** Set in the time of a record of `unfanned` if only some holes were left out. */
+export const partly: bigint = 1n << 63n;
+
+/** Offsets into `config`, in bytes. */
+export const configOffsets = { version: 0, interval: 8, burst: 16, unfanned: 24, limited: 32, switches: 56 } as const;
+
+/** What a flow's packets are, beside media. */
+export const flowFlags = { upOnly: 1, hasStun: 2 } as const;
+
+/** What a port of the relay is for, in `listening`. */
+export const portKinds = { punch: 1, ingest: 2 } as const;
+
+/** Writes an address as 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+export function writeAddress(into: Uint8Array, offset: number, address: string): void {
+  const bytes = addressToBytes(address) ?? new Uint8Array(16);
+  into.fill(0, offset, offset + 16);
+  if (bytes.length === 4) into.fill(0xff, offset + 10, offset + 12);
+  into.set(bytes, offset + 16 - bytes.length);
+}
+
+/** Writes a port in network order. */
+export function writePort(into: Uint8Array, offset: number, port: number): void {
+  into[offset] = port >> 8;
+  into[offset + 1] = port & 0xff;
+}
+
+/** The key of `viewers` and `listening`. */
+export function endpointKey({ address, port }: Endpoint): Buffer {
+  const key = Buffer.alloc(20);
+  writeAddress(key, 0, address);
+  writePort(key, 16, port);
+  return key;
+}
+
+/** The key of `flows`. */
+export function flowKey({ publisher, local }: Flow): Buffer {
+  const key = Buffer.alloc(40);
+  writeAddress(key, 0, publisher.address);
+  writeAddress(key, 16, local.address);
+  writePort(key, 32, publisher.port);
+  writePort(key, 34, local.port);
+  return key;
+}
+
+/** The key of `unfanned`: what user space can tell of a packet as well as the kernel. */
+export function printKey({ publisher, local }: Flow, bytes: Uint8Array): Buffer {
+  const key = Buffer.alloc(40);
+  writeAddress(key, 0, publisher.address);
+  writePort(key, 16, publisher.port);
+  writePort(key, 18, local.port);
+  key.writeUInt16LE(bytes.length & 0xffff, 20);
+  key.set(bytes.subarray(0, 16), 24);
+  return key;
+}
