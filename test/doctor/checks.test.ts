@@ -98,7 +98,7 @@ test("the ebpf plane says what its own trial found", () => {
     examine({ ...goodFacts, ...facts }, goodNeed).planes.find(({ plane }) => plane === "ebpf");
   assert.equal(ebpf({ capabilities: decoded(1n << 12n) })?.reason, "CAP_NET_ADMIN or CAP_BPF is missing");
   assert.equal(ebpf({ ebpfPlane: malformed("This kernel cannot.") })?.reason, "This kernel cannot.");
-  assert.equal(ebpf({ capabilities: decoded((1n << 12n) | (1n << 39n)) })?.ready, true);
+  assert.equal(ebpf({})?.ready, true);
 });
 
 test("the nat plane names the first thing that is missing, with the remedy", () => {

@@ -27,7 +27,7 @@ export const goodFacts: HostFacts = {
   kernel: "6.1.0",
   wallMs: Date.UTC(2026, 10, 22),
   uid: 1000,
-  capabilities: decoded(1n << 12n),
+  capabilities: decoded((1n << 12n) | (1n << 39n)),
   confinement: decoded({ ownUsers: false, ownNetwork: false, container: undefined }),
   tools: new Map([
     ["nft", "1.0.6"],

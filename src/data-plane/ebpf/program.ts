@@ -122,7 +122,10 @@ export async function loadProgram(
     [88, functionOffsets.length],
   ];
   try {
-    const fd = kernel.bpf(bpfCommands.loadProgram, attributes());
+    let fd = -errno.again;
+    for (let attempt = 0; fd === -errno.again && attempt < loadAttempts; attempt += 1) {
+      fd = kernel.bpf(bpfCommands.loadProgram, attributes());
+    }
     if (fd >= 0) return fd;
     const log = Buffer.alloc(1 << 20);
     kernel.bpf(bpfCommands.loadProgram, attributes(log));
@@ -136,6 +139,9 @@ export async function loadProgram(
     kernel.closeFd(btfFd);
   }
 }
+
+/** The verifier gives up with EAGAIN when a signal comes meanwhile, as they do in Node; five in a row is no chance any more. */
+const loadAttempts = 5;
 
 function refused(number: number, what: string): PunchcastError {
   if (number === errno.perm) {
