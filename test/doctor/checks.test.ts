@@ -18,6 +18,7 @@ test("a good host has nothing but ok, for either plane", () => {
     assert.deepEqual(planes, [
       { plane: "userspace", ready: true },
       { plane: "nat", ready: true },
+      { plane: "ebpf", ready: true },
     ]);
   }
 });

@@ -39,7 +39,7 @@ export interface Kernel {
 }
 
 /** Error numbers that are told apart, the same on every Linux that is supported. */
-export const errno = { perm: 1, noEntry: 2, exists: 17, noDevice: 19, invalid: 22, noSpace: 28 } as const;
+export const errno = { perm: 1, noEntry: 2, again: 11, exists: 17, noDevice: 19, invalid: 22, noSpace: 28 } as const;
 
 /** bpf(2) by processor. */
 const callNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
