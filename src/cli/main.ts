@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { exitCodes } from "../core/errors.ts";
+import { cleanCommand } from "./commands/clean.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
 import { relayCommand } from "./commands/relay.ts";
@@ -25,7 +26,7 @@ function createProgram(): Command {
       "after",
       "\nExit codes: 0 done, 1 defect, 2 wrong usage, 3 the host lacks something, 4 the other side refused.\n",
     );
-  const commands = [relayCommand(), watchCommand(), sendCommand(), labCommand(), demoCommand()];
+  const commands = [relayCommand(), watchCommand(), sendCommand(), labCommand(), demoCommand(), cleanCommand()];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().showHelpAfterError("(add --help for the options)");

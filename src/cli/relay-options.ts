@@ -1,8 +1,11 @@
 import { join } from "node:path";
+import { openJournal } from "../config/journal-file.ts";
 import { stateFolder } from "../config/platform-paths.ts";
 import type { RelayConfig, StreamConfig } from "../config/relay-config.ts";
 import { loadKeys } from "../config/state-file.ts";
+import { openSwitchFile } from "../config/switch-file.ts";
 import type { Cidr } from "../core/cidr.ts";
+import { systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
 import { systemRandom } from "../core/random.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
@@ -25,7 +28,8 @@ export interface RelayFlags {
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
-  readonly plane?: "userspace";
+  readonly plane?: "userspace" | "nat";
+  readonly printRules?: boolean;
   readonly state?: string;
   readonly json?: boolean;
 }
@@ -50,17 +54,37 @@ export async function relayOptions(flags: RelayFlags, config: RelayConfig): Prom
       "--open-from limits bare punches, which are off: add --open to switch them on.",
     );
   }
-  const statePath = flags.state ?? config.state ?? join(stateFolder(process.env, process.platform), "relay.json");
+  const statePath = flags.state ?? config.state ?? defaultStatePath();
+  const plane = flags.plane ?? config.plane;
   return {
     streams: await withKeys(chooseStreams(flags, config), statePath),
     ...set({ listen: flags.listen ?? config.listen }),
     ...set({ publicAddress: flags.publicAddress ?? config.publicAddress }),
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
     ...set({ authSecret: flags.authSecret ?? config.authSecret }),
-    ...set({ plane: flags.plane ?? config.plane }),
+    ...set({ plane }),
+    ...(plane === "nat" && {
+      journal: openJournal(journalPath(statePath), systemClock.wallNow),
+      switches: openSwitchFile(switchesPath(statePath)),
+    }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
   };
+}
+
+/** Where keys are kept unless `--state` names another file. */
+export function defaultStatePath(): string {
+  return join(stateFolder(process.env, process.platform), "relay.json");
+}
+
+/** Where the nat plane keeps who watches, next to the state file. */
+export function journalPath(statePath: string): string {
+  return `${statePath}.journal`;
+}
+
+/** Where it keeps the kernel's switches as they were found. */
+export function switchesPath(statePath: string): string {
+  return `${statePath}.switches`;
 }
 
 /** The streams of the file; without any, the one that the flags describe. */
@@ -89,13 +113,22 @@ async function withKeys(configs: readonly StreamConfig[], statePath: string): Pr
   const names = lacking.map(({ name }) => name);
   const keys = names.length === 0 ? new Map<string, StreamKeys>() : await loadKeys(statePath, names, systemRandom);
   return configs.map(
-    ({ name, components = defaultComponents, ingestPort = defaultIngestPort, from = [], viewKey, publishKey }) => ({
+    ({
+      name,
+      components = defaultComponents,
+      ingestPort = defaultIngestPort,
+      from = [],
+      viewKey,
+      publishKey,
+      takeover,
+    }) => ({
       name,
       components,
       ingestPort: ingestPort === "none" ? undefined : ingestPort,
       from,
       viewKey: viewKey ?? keys.get(name)?.viewKey ?? "",
       publishKey: publishKey ?? keys.get(name)?.publishKey ?? "",
+      ...set({ takeover }),
     }),
   );
 }

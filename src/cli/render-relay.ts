@@ -76,5 +76,9 @@ function senderLines(stream: ListeningStream, host: string): string[] {
   }
   lines.push(`  punchcast    punchcast send coolVideo.mp4 '${stream.publishUrl}' --sdp live.sdp`);
   lines.push(`  watch        punchcast watch '${stream.watchUrl}' --sdp live.sdp`);
+  if (stream.viewers !== "many") {
+    const next = stream.viewers === "newest" ? "the newest takes over" : "another is refused while it watches";
+    lines.push(`  viewers      one at a time, since the kernel carries the media: ${next}`);
+  }
   return lines;
 }

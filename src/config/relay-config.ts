@@ -15,6 +15,7 @@ export interface StreamConfig {
   readonly from?: readonly Cidr[] | undefined;
   readonly viewKey?: string | undefined;
   readonly publishKey?: string | undefined;
+  readonly takeover?: boolean | undefined;
 }
 
 /** The configuration file: the relay's flags in camel case, and any number of streams. */
@@ -25,7 +26,7 @@ export interface RelayConfig {
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
   readonly openFrom?: readonly Cidr[] | undefined;
-  readonly plane?: "userspace" | undefined;
+  readonly plane?: "userspace" | "nat" | undefined;
   readonly state?: string | undefined;
   readonly limits?: { readonly [Limit in keyof Limits]?: number | undefined } | undefined;
   readonly streams?: readonly StreamConfig[] | undefined;
@@ -48,6 +49,7 @@ const streamSchema: z.ZodType<StreamConfig> = z.strictObject({
   from: z.array(cidr).optional(),
   viewKey: key.optional(),
   publishKey: key.optional(),
+  takeover: z.boolean().optional(),
 });
 
 const limitsSchema: z.ZodType<NonNullable<RelayConfig["limits"]>> = z.strictObject({
@@ -68,7 +70,7 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),
-  plane: z.literal("userspace").optional(),
+  plane: z.enum(["userspace", "nat"]).optional(),
   state: z.string().min(1).optional(),
   limits: limitsSchema.optional(),
   streams: z.array(streamSchema).min(1).optional(),

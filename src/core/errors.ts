@@ -34,6 +34,7 @@ export const errorCodes = {
   TOOL_FAILED: "host",
   NO_PRIVILEGE: "host",
   UNSUPPORTED_HOST: "host",
+  PLANE_IN_USE: "host",
   HOST_UNKNOWN: "peer",
   RELAY_UNREACHABLE: "peer",
   RELAY_REFUSED: "peer",

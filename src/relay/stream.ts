@@ -32,6 +32,11 @@ export function createStream(options: StreamOptions): Stream {
   return { ...options, componentIds };
 }
 
+/** The stream's ports, component by component; none if it is fed by the publish key only. */
+export function ingestPortsOf({ ingestPort, components }: StreamOptions): number[] {
+  return ingestPort === undefined ? [] : Array.from({ length: components }, (_, k) => ingestPort + k);
+}
+
 /**
  * Checks that the streams can live on one relay.
  * @throws PunchcastError BAD_OPTION naming the stream and the value at fault

@@ -4,12 +4,13 @@ import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
 import { createPlane } from "../data-plane/create-plane.ts";
 import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
+import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
-import { checkStreams, createStream, type StreamOptions } from "../relay/stream.ts";
+import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
@@ -36,6 +37,8 @@ export interface RelayOptions {
   readonly plane?: DataPlaneName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
+  /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
+  readonly switches?: SwitchStore;
   /** How often `stats` is told, in ms. Default 1000. */
   readonly statsIntervalMs?: number;
   readonly onEvent?: (event: ServerEvent) => void;
@@ -77,7 +80,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
   const ports = createRelayPorts(localAddresses(options.listen));
-  const plane = createPlane(options.plane ?? "userspace", (local, remote, bytes) => ports.send(local, remote, bytes));
+  const early: string[] = [];
+  let warn = (message: string): void => void early.push(message);
+  const plane = createPlane(options.plane ?? "userspace", {
+    send: (local, remote, bytes) => ports.send(local, remote, bytes),
+    switches: options.switches ?? createMemorySwitches(),
+    warn: (message) => warn(message),
+    tool: process.env.PUNCHCAST_NAT_TOOL,
+  });
   const core = createRelayCore({
     streams,
     limits,
@@ -145,8 +155,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       const saved = plane.survivesRelay ? await options.journal?.load() : undefined;
       const now = clock.now();
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
-      const ingest = streams.flatMap((stream) => ingestComponents(stream).map((k) => (stream.ingestPort ?? 0) + k));
-      await plane.start({ punch, ingest }, changes);
+      await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
       started.resolve();
       carryOut({ changes: [], events });
       return punch;
@@ -182,7 +191,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 
   const punchPort = await start();
-  const warn = (message: string): void => onEvent({ event: "warning", message });
   const every = (intervalMs: number, failure: string, task: () => Promise<void>): (() => void) =>
     scheduleEvery(clock, intervalMs, () => {
       task().catch((error: unknown) => warn(`${failure}: ${error}`));
@@ -195,11 +203,13 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   ];
 
   const host = options.publicAddress ?? displayAddress(ports.addresses());
-  const listening = streams.map((stream) => describeStream(stream, host, punchPort));
+  const listening = streams.map((stream) => describeStream(stream, host, punchPort, plane.holesPerComponent));
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
-  for (const message of startWarnings(ports, open)) warn(message);
+  // What the plane has to say of this host is read after the lines that tell what was started.
+  warn = (message) => onEvent({ event: "warning", message });
+  for (const message of [...startWarnings(ports, open), ...early]) warn(message);
 
   let closing: Promise<void> | undefined;
   return {

@@ -7,6 +7,8 @@ export interface ListeningStream {
   readonly components: number;
   /** The port of each component; empty if only publishers with the key are taken. */
   readonly ingestPorts: readonly number[];
+  /** How many can watch at a time: any number, one (the next is refused), or the newest (who takes over). */
+  readonly viewers: "many" | "one" | "newest";
   /** `punch://…` with the view key: whoever has it can watch. */
   readonly watchUrl: string;
   /** `punch://…` with the publish key. */

@@ -1,6 +1,6 @@
 import { formatPunchUrl } from "../core/punch-url.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
-import type { Stream } from "../relay/stream.ts";
+import { ingestPortsOf, type Stream } from "../relay/stream.ts";
 import { type RelayPorts, socketBufferBytes } from "./relay-ports.ts";
 import type { ListeningStream } from "./server-events.ts";
 
@@ -10,12 +10,13 @@ export function ingestComponents(stream: Stream): readonly number[] {
 }
 
 /** A stream with the ports and URLs that people need. */
-export function describeStream(stream: Stream, host: string, port: number): ListeningStream {
-  const { name, components, viewKey, publishKey, ingestPort = 0 } = stream;
+export function describeStream(stream: Stream, host: string, port: number, holesPerComponent: number): ListeningStream {
+  const { name, components, viewKey, publishKey } = stream;
   return {
     name,
     components,
-    ingestPorts: ingestComponents(stream).map((k) => ingestPort + k),
+    ingestPorts: ingestPortsOf(stream),
+    viewers: holesPerComponent > 1 ? "many" : stream.takeover ? "newest" : "one",
     watchUrl: formatPunchUrl({ host, port, stream: name, key: viewKey }),
     publishUrl: formatPunchUrl({ host, port, stream: name, key: publishKey }),
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestOptions, test } from "node:test";
 import type { Counters, DataPlane } from "../../src/data-plane/data-plane.ts";
 import type { Flow, ForwardingChange, HoleTarget } from "../../src/relay/forwarding.ts";
 
@@ -37,8 +37,12 @@ function packets(count: number, seed = 0): Uint8Array[] {
   );
 }
 
-/** What every data plane must do. Registers tests under `name`; `createHarness` is called once for each. */
-export function dataPlaneContract(name: string, createHarness: () => Promise<PlaneHarness>): void {
+/** What every data plane must do. Registers tests under `name`, with these options; `createHarness` is called once for each. */
+export function dataPlaneContract(
+  name: string,
+  createHarness: () => Promise<PlaneHarness>,
+  options: TestOptions = {},
+): void {
   const component = "live/0";
   const open = (hole: string, { target }: Receiver, of = component): ForwardingChange => ({
     type: "open-hole",
@@ -53,7 +57,7 @@ export function dataPlaneContract(name: string, createHarness: () => Promise<Pla
   });
 
   function contract(what: string, body: (harness: PlaneHarness) => Promise<void>): void {
-    test(`${name}: ${what}`, async () => {
+    test(`${name}: ${what}`, options, async () => {
       const harness = await createHarness();
       try {
         await body(harness);

@@ -5,6 +5,7 @@ import { createRelay } from "../../server/relay-server.ts";
 import type { ServerEvent } from "../../server/server-events.ts";
 import { cidrs, hostName, integer, integerOrNone, ipAddress } from "../option-parsers.ts";
 import { createOutput } from "../output.ts";
+import { printRules } from "../print-rules.ts";
 import { defaultComponents, defaultIngestPort, type RelayFlags, relayOptions } from "../relay-options.ts";
 import { createRelayRenderer } from "../render-relay.ts";
 import { listenForStop } from "../until-stopped.ts";
@@ -44,7 +45,8 @@ export function relayCommand(): Command {
     )
     .option("--open", "take bare punches: any datagram opens a hole, viewers need no key")
     .option("--open-from <cidr>", "take bare punches only from this source (repeatable)", cidrs)
-    .addOption(new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace"]))
+    .addOption(new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace", "nat"]))
+    .option("--print-rules", "print what --plane nat would do to this host, and end")
     .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)")
     .option("--json", "one JSON object a line")
     .addHelpText("after", "\nExample:\n  punchcast relay --public-address relay.example\n")
@@ -54,6 +56,7 @@ export function relayCommand(): Command {
 async function runRelay(flags: RelayFlags): Promise<void> {
   const config = flags.config === undefined ? {} : await readRelayConfig(flags.config);
   const options = await relayOptions(flags, config);
+  if (flags.printRules === true) return printRules(options);
   const output = createOutput<ServerEvent>({
     json: flags.json ?? false,
     render: createRelayRenderer(flags.open ?? false),

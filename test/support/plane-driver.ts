@@ -1,0 +1,79 @@
+/*
+ * A nat plane in a host of the lab, driven line by line: each line of standard input is `[method, ...arguments]` in JSON, each
+ * line of output the answer. It has sockets on the ports as a relay has, and hands up what it gets there for a known flow.
+ *
+ *   plane-driver.ts ADDRESS PUNCH-PORT INGEST-PORTS TOOL
+ */
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { formatEndpoint } from "../../src/core/address.ts";
+import type { PlaneCounters } from "../../src/data-plane/data-plane.ts";
+import { createNatPlane } from "../../src/data-plane/nat/nat-plane.ts";
+import { createMemorySwitches } from "../../src/data-plane/nat/switches.ts";
+import type { ForwardingChange } from "../../src/relay/forwarding.ts";
+
+const [, , address = "", punch = "", ingest = "", tool = ""] = process.argv;
+const ports = { punch: Number(punch), ingest: ingest.split(",").map(Number) };
+const sockets = new Map<number, Socket>();
+const flows = new Map<string, string>();
+let handedUp = 0;
+
+const plane = createNatPlane({
+  send: (local, remote, bytes) => {
+    sockets.get(local.port)?.send(Uint8Array.from(bytes), remote.port, remote.address);
+    return true;
+  },
+  switches: createMemorySwitches(),
+  warn: (sentence) => process.stderr.write(`${sentence}\n`),
+  tool,
+});
+
+for (const port of [ports.punch, ...ports.ingest]) {
+  const socket = createSocket("udp4");
+  socket.bind(port, address);
+  await once(socket, "listening");
+  sockets.set(port, socket);
+  socket.on("message", (bytes, from) => {
+    handedUp += 1;
+    const component = flows.get(`${formatEndpoint(from)} ${port}`);
+    if (component !== undefined) plane.deliver(component, bytes);
+  });
+}
+
+function follow(changes: readonly ForwardingChange[]): void {
+  for (const change of changes) {
+    if (change.type !== "set-flow" && change.type !== "clear-flow") continue;
+    for (const [flow, component] of flows) if (component === change.component) flows.delete(flow);
+    if (change.type === "clear-flow") continue;
+    flows.set(`${formatEndpoint(change.flow.publisher)} ${change.flow.local.port}`, change.component);
+  }
+}
+
+const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) => Promise<unknown>>> = {
+  start: (changes) => {
+    follow(changes);
+    return plane.start(ports, changes);
+  },
+  apply: (changes) => {
+    follow(changes);
+    return plane.apply(changes);
+  },
+  readCounters: async () => asJson(await plane.readCounters()),
+  handedUp: async () => handedUp,
+  close: () => plane.close(),
+};
+
+function asJson({ holes, components, unseen }: PlaneCounters): unknown {
+  return { holes: [...holes], components: [...components], unseen: [...unseen] };
+}
+
+for await (const line of createInterface(process.stdin)) {
+  const [method, changes = []] = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ value: (await methods[method]?.(changes)) ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
+process.exit();
