@@ -2,8 +2,8 @@ import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
-import { createPlane } from "../data-plane/create-plane.ts";
-import type { DataPlaneName, PlaneCounters } from "../data-plane/data-plane.ts";
+import { createPlane, parseEngine } from "../data-plane/create-plane.ts";
+import type { DataPlaneName, EngineName, PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
@@ -35,6 +35,8 @@ export interface RelayOptions {
   readonly limits?: Limits;
   /** Default `userspace`. */
   readonly plane?: DataPlaneName;
+  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the fastest that runs on this host. */
+  readonly engine?: EngineName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
   /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
@@ -73,21 +75,23 @@ const addressesMs = 5_000;
 
 /**
  * Starts a relay.
- * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+ * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_PRIVILEGE or UNSUPPORTED_HOST
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
-  const ports = createRelayPorts(localAddresses(options.listen));
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
-  const plane = createPlane(options.plane ?? "userspace", {
+  const plane = await createPlane(options.plane ?? "userspace", {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),
     switches: options.switches ?? createMemorySwitches(),
     warn: (message) => warn(message),
     tool: process.env.PUNCHCAST_NAT_TOOL,
+    engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
+    onUnseen: noteUnseen,
   });
+  const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({
     streams,
     limits,
@@ -162,6 +166,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     } catch (error) {
       started.promise.catch(() => {});
       started.reject(error);
+      // A plane that reads the sockets has begun with them; any other has changed nothing if its start fails.
+      if (plane.openSocket !== undefined) await plane.close();
       await ports.close();
       throw error;
     }
@@ -169,10 +175,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 
   async function readPlane(): Promise<PlaneCounters> {
     const counters = await plane.readCounters();
-    for (const { stream, component } of tally.takeUnseen(counters.unseen)) {
+    noteUnseen(counters.unseen);
+    return counters;
+  }
+
+  function noteUnseen(unseen: PlaneCounters["unseen"]): void {
+    for (const { stream, component } of tally.takeUnseen(unseen)) {
       carryOut(core.noteMedia(stream, component, clock.now()));
     }
-    return counters;
   }
 
   async function tellStats(): Promise<void> {
