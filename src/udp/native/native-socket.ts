@@ -1,4 +1,4 @@
-import { addressFamily, type Endpoint, formatEndpoint } from "../../core/address.ts";
+import { addressFamily, formatEndpoint } from "../../core/address.ts";
 import type { PunchcastError } from "../../core/errors.ts";
 import { bindError } from "../bind-error.ts";
 import type { UdpSocket, UdpSocketOptions } from "../udp-socket.ts";

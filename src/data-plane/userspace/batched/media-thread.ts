@@ -172,22 +172,27 @@ function takeMessage(message: ToMediaThread): void {
       return;
     case "close-socket":
       closeSocket(message.socket);
-      return tell({ type: "done", ticket: message.ticket });
+      tell({ type: "done", ticket: message.ticket });
+      return;
     case "apply":
       for (const change of message.changes) {
         table.apply(change);
         if (change.type === "set-flow") pauseAt(formatEndpoint(change.flow.local));
       }
-      return tell({ type: "done", ticket: message.ticket });
+      tell({ type: "done", ticket: message.ticket });
+      return;
     case "deliver":
       drained.u8.set(message.bytes);
       run.add(drained.address, message.bytes.length);
       table.fanOut(message.component)?.send();
-      return run.clear();
+      run.clear();
+      return;
     case "taken":
-      return taken(message.socket, message.count);
+      taken(message.socket, message.count);
+      return;
     case "read":
-      return tell({ type: "counters", ticket: message.ticket, counters: table.counters() });
+      tell({ type: "counters", ticket: message.ticket, counters: table.counters() });
+      return;
     case "close":
       running = false;
   }
