@@ -1,7 +1,11 @@
 import type { ComponentId, Flow, ForwardingChange, HoleId } from "../relay/forwarding.ts";
+import type { UdpSocket, UdpSocketOptions } from "../udp/udp-socket.ts";
 
 /** The data planes there are. */
 export type DataPlaneName = "userspace" | "nat" | "ebpf";
+
+/** What the userspace plane moves packets with: Node's own sockets, or batched system calls on a thread of their own (Linux). */
+export type EngineName = "dgram" | "batched";
 
 /** Packets sent on, bytes of UDP payload sent on, and packets that could not be. */
 export interface Counters {
@@ -54,6 +58,12 @@ export interface DataPlane {
   renew?(consents: Iterable<readonly [HoleId, number]>): void;
   /** Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error. */
   apply(changes: readonly ForwardingChange[]): Promise<void>;
+  /**
+   * Opens a socket that the plane itself reads, to forward what it knows; the rest comes to `onDatagram`. A plane without
+   * this leaves the relay's sockets to `openUdpSocket`.
+   * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+   */
+  openSocket?(options: UdpSocketOptions): Promise<UdpSocket>;
   /** Reads what was carried. */
   readCounters(): Promise<PlaneCounters>;
   /** Stops forwarding and leaves nothing behind. */

@@ -1,6 +1,6 @@
 import type { Endpoint } from "../core/address.ts";
 import { type ErrorCode, PunchcastError } from "../core/errors.ts";
-import { openUdpSocket, type UdpSocket } from "../udp/udp-socket.ts";
+import { openUdpSocket, type UdpSocket, type UdpSocketOptions } from "../udp/udp-socket.ts";
 
 /** One UDP port on each of the host's addresses. */
 export interface RelayPort {
@@ -40,15 +40,18 @@ export const socketBufferBytes: number = 4 << 20;
 /** How often the system is asked for a port that is free on every address; two in a row that are not are rare already. */
 const portChoicesMax = 10;
 
-/** Makes the sockets' keeper for the given addresses; nothing is bound until `open`. */
-export function createRelayPorts(initialAddresses: readonly string[]): RelayPorts {
+/** Makes the sockets' keeper for the given addresses; nothing is bound until `open`. `openSocket` makes each socket. */
+export function createRelayPorts(
+  initialAddresses: readonly string[],
+  openSocket: (options: UdpSocketOptions) => Promise<UdpSocket> = openUdpSocket,
+): RelayPorts {
   const byAddress = new Map<string, Map<number, UdpSocket>>(initialAddresses.map((address) => [address, new Map()]));
   const ports: RelayPort[] = [];
   let closed = false;
 
   async function openAt(address: string, sockets: Map<number, UdpSocket>, want: RelayPort): Promise<number> {
     const { port, purpose, onDatagram } = want;
-    const socket: UdpSocket = await openUdpSocket({
+    const socket: UdpSocket = await openSocket({
       address,
       port,
       purpose,

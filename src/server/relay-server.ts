@@ -3,8 +3,8 @@ import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import type { Random } from "../core/random.ts";
 import { choosePlane, type PlaneChoice } from "../data-plane/choose-plane.ts";
-import { createPlane } from "../data-plane/create-plane.ts";
-import type { PlaneCounters } from "../data-plane/data-plane.ts";
+import { createPlane, parseEngine } from "../data-plane/create-plane.ts";
+import type { EngineName, PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
@@ -38,6 +38,8 @@ export interface RelayOptions {
   readonly limits?: Limits;
   /** Default `userspace`. */
   readonly plane?: PlaneChoice;
+  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the fastest that runs on this host. */
+  readonly engine?: EngineName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
   /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
@@ -76,22 +78,24 @@ const addressesMs = 5_000;
 
 /**
  * Starts a relay.
- * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS or NO_PRIVILEGE
+ * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS, NO_PRIVILEGE or UNSUPPORTED_HOST
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
-  const ports = createRelayPorts(localAddresses(options.listen));
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
-  const plane = createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
+  const plane = await createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),
     switches: options.switches ?? createMemorySwitches(),
     warn: (message) => warn(message),
     tool: process.env.PUNCHCAST_NAT_TOOL,
     requestsPerSecond: limits.requestsPerSecond,
+    engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
+    onUnseen: noteUnseen,
   });
+  const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({
     streams,
     limits,
@@ -166,6 +170,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     } catch (error) {
       started.promise.catch(() => {});
       started.reject(error);
+      // A plane that reads the sockets has begun with them; any other has changed nothing if its start fails.
+      if (plane.openSocket !== undefined) await plane.close();
       await ports.close();
       throw error;
     }
@@ -173,10 +179,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 
   async function readPlane(): Promise<PlaneCounters> {
     const counters = await plane.readCounters();
-    for (const { stream, component } of tally.takeUnseen(counters.unseen)) {
+    noteUnseen(counters.unseen);
+    return counters;
+  }
+
+  function noteUnseen(unseen: PlaneCounters["unseen"]): void {
+    for (const { stream, component } of tally.takeUnseen(unseen)) {
       carryOut(core.noteMedia(stream, component, clock.now()));
     }
-    return counters;
   }
 
   async function tellStats(): Promise<void> {

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { addressFamily, type Endpoint, formatEndpoint, normalizeAddress } from "../core/address.ts";
-import { PunchcastError, systemErrorCode } from "../core/errors.ts";
+import { systemErrorCode } from "../core/errors.ts";
+import { bindError } from "./bind-error.ts";
 
 /** A bound UDP socket that never throws once it is open. */
 export interface UdpSocket {
@@ -104,7 +105,7 @@ function bind(socket: Socket, options: UdpSocketOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => {
       socket.close();
-      reject(bindError(cause, formatEndpoint({ address, port }), purpose));
+      reject(bindError(systemErrorCode(cause), formatEndpoint({ address, port }), purpose, cause));
     };
     socket.once("error", fail);
     socket.bind({ address, port, exclusive: true }, () => {
@@ -112,31 +113,4 @@ function bind(socket: Socket, options: UdpSocketOptions): Promise<void> {
       resolve();
     });
   });
-}
-
-function bindError(cause: Error, at: string, purpose: string): PunchcastError {
-  switch (systemErrorCode(cause)) {
-    case "EADDRINUSE":
-      return new PunchcastError(
-        "PORT_IN_USE",
-        `${purpose} ${at} is in use: stop the program that has it or choose another port.`,
-        cause,
-      );
-    case "EADDRNOTAVAIL":
-    case "EINVAL":
-      return new PunchcastError(
-        "ADDRESS_UNAVAILABLE",
-        `${purpose} ${at} cannot be bound: this host does not have that address.`,
-        cause,
-      );
-    case "EACCES":
-    case "EPERM":
-      return new PunchcastError(
-        "NO_PRIVILEGE",
-        `${purpose} ${at} needs a right this user lacks: choose a port above 1023.`,
-        cause,
-      );
-    default:
-      return new PunchcastError("INTERNAL", `${purpose} ${at} cannot be bound: ${cause.message}.`, cause);
-  }
 }

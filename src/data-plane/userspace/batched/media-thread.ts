@@ -1,0 +1,234 @@
+/*
+ * The thread that moves the media: it reads all sockets of the relay, sends what belongs to an installed flow on to the
+ * flow's holes, and hands everything else up to the main thread, where the relay core decides.
+ */
+import { receiveMessageOnPort, workerData } from "node:worker_threads";
+import { formatEndpoint } from "../../../core/address.ts";
+import { createEpoll } from "../../../udp/native/epoll.ts";
+import { addressSlot } from "../../../udp/native/layout.ts";
+import { loadLibc } from "../../../udp/native/libc.ts";
+import { allocate } from "../../../udp/native/memory.ts";
+import { createPacketRun } from "../../../udp/native/packet-run.ts";
+import { createReceiveBatch } from "../../../udp/native/receive-batch.ts";
+import { socketAddressKey } from "../../../udp/native/socket-address.ts";
+import { createParcelWriter } from "./datagram-parcel.ts";
+import { createForwardingTable, type InstalledFlow } from "./forwarding-table.ts";
+import type { FromMediaThread, MediaThreadData, ToMediaThread } from "./messages.ts";
+
+interface MediaSocket {
+  readonly id: number;
+  readonly fd: number;
+  readonly local: string;
+  readonly port: number;
+  /** Datagrams that went up and that the main thread has not dealt with yet. */
+  waiting: number;
+  /** Not read until what went up has been dealt with, so that a new flow starts in order. */
+  paused: boolean;
+}
+
+/** Datagrams that may wait for the main thread, all sockets together: 50 ms of what it can decide on; the rest is flood. */
+const mostWaiting = 4_096;
+
+/** How often the main thread is told that media goes by: often enough to see a second of silence for what it is. */
+const seenEveryMs = 250;
+
+/** The wake-up's number in epoll; sockets count from 1. */
+const wakeUpId = 0;
+
+const { port, wakeUpFd, segmentation }: MediaThreadData = workerData;
+const libc = await loadLibc();
+if (libc === undefined) throw new Error("the media thread was started where it cannot run");
+const sockets = new Map<number, MediaSocket>();
+const fds = new Map<string, number>();
+const epoll = createEpoll(libc);
+const batch = createReceiveBatch(libc);
+const run = createPacketRun(libc);
+const drained = allocate(libc, 65_536);
+const table = createForwardingTable({
+  libc,
+  run,
+  segmentation,
+  socketAt: ({ address, port }) => fds.get(formatEndpoint({ address, port })),
+});
+const parcel = createParcelWriter();
+let punchPort = 0;
+let waiting = 0;
+let running = true;
+let somethingSeen = false;
+let seenAt = 0;
+
+epoll.add(wakeUpFd, wakeUpId);
+while (running) {
+  const ready = epoll.wait(somethingSeen ? seenEveryMs : -1);
+  let woken = false;
+  for (let i = 0; i < ready; i += 1) {
+    const id = epoll.ready(i);
+    const socket = sockets.get(id);
+    if (id === wakeUpId) woken = true;
+    else if (socket !== undefined) readSocket(socket);
+  }
+  const packed = parcel.take();
+  if (packed !== undefined) tell({ type: "up", parcel: packed }, [packed.buffer]);
+  // Last, so that what is asked about the counters includes what had arrived before the question.
+  if (woken) takeMessages();
+  if (somethingSeen) tellSeen();
+}
+table.free();
+for (const memory of [batch, run, drained]) memory.free();
+epoll.close();
+port.close();
+
+function tell(message: FromMediaThread, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function tellSeen(): void {
+  const now = performance.now();
+  if (now - seenAt < seenEveryMs) return;
+  seenAt = now;
+  somethingSeen = false;
+  tell({ type: "seen", unseen: table.unseen() });
+}
+
+/** One batch only: the other sockets have their turn before the next. */
+function readSocket(socket: MediaSocket): void {
+  const { fd } = socket;
+  const count = batch.receive(fd);
+  const flows = table.flowsAt(socket.local);
+  const { u8, u32 } = batch.sources;
+  let current: InstalledFlow | undefined;
+  for (let i = 0; i < count; i += 1) {
+    const offset = i * addressSlot;
+    const flow = flows?.get(socketAddressKey(u8, u32, offset));
+    if (flow === undefined || (socket.port === punchPort && isStun(i))) {
+      handUp(socket, i);
+      continue;
+    }
+    if (flow !== current && current !== undefined) flush(current);
+    current = flow;
+    const [address, length, segment] = [batch.address(i), batch.length(i), batch.segment(i) || batch.length(i)];
+    let at = 0;
+    do {
+      const size = Math.min(segment, length - at);
+      if (!run.add(address + at, size)) {
+        flush(flow);
+        run.add(address + at, size);
+      }
+      flow.packets += 1;
+      at += size;
+    } while (at < length);
+    flow.bytes += length;
+  }
+  if (current !== undefined) {
+    flush(current);
+    somethingSeen = true;
+  }
+}
+
+function flush({ fanOut }: InstalledFlow): void {
+  if (run.count > 0) fanOut.send();
+  run.clear();
+}
+
+/** RFC 8489 §5: two zero bits first, and the magic cookie at offset 4. */
+function isStun(index: number): boolean {
+  const bytes = batch.bytes(index);
+  const isCookie = bytes[4] === 0x21 && bytes[5] === 0x12 && bytes[6] === 0xa4 && bytes[7] === 0x42;
+  return (bytes[0] ?? 0xff) <= 3 && bytes.length >= 20 && isCookie;
+}
+
+function handUp(socket: MediaSocket, index: number): void {
+  const source = batch.sources.u8.subarray(index * addressSlot, (index + 1) * addressSlot);
+  // Nobody can send from port 0, so an answer to it would only be an error.
+  if (source[2] === 0 && source[3] === 0) return;
+  const bytes = batch.bytes(index);
+  const segment = batch.segment(index) || bytes.length;
+  let at = 0;
+  do {
+    if (waiting >= mostWaiting) return;
+    parcel.add(socket.id, source, bytes.subarray(at, at + segment));
+    socket.waiting += 1;
+    waiting += 1;
+    at += segment;
+  } while (at < bytes.length);
+}
+
+function takeMessages(): void {
+  libc?.read(wakeUpFd, drained.address, 8);
+  for (;;) {
+    const received: { message: ToMediaThread } | undefined = receiveMessageOnPort(port);
+    if (received === undefined) return;
+    takeMessage(received.message);
+  }
+}
+
+function takeMessage(message: ToMediaThread): void {
+  switch (message.type) {
+    case "ports":
+      punchPort = message.punchPort;
+      return;
+    case "open-socket":
+      openSocket(message);
+      return;
+    case "close-socket":
+      closeSocket(message.socket);
+      tell({ type: "done", ticket: message.ticket });
+      return;
+    case "apply":
+      for (const change of message.changes) {
+        table.apply(change);
+        if (change.type === "set-flow") pauseAt(formatEndpoint(change.flow.local));
+      }
+      tell({ type: "done", ticket: message.ticket });
+      return;
+    case "deliver":
+      drained.u8.set(message.bytes);
+      run.add(drained.address, message.bytes.length);
+      table.fanOut(message.component)?.send();
+      run.clear();
+      return;
+    case "taken":
+      taken(message.socket, message.count);
+      return;
+    case "read":
+      tell({ type: "counters", ticket: message.ticket, counters: table.counters() });
+      return;
+    case "close":
+      running = false;
+  }
+}
+
+function openSocket({ socket: id, fd, local }: ToMediaThread & { type: "open-socket" }): void {
+  const name = formatEndpoint(local);
+  sockets.set(id, { id, fd, local: name, port: local.port, waiting: 0, paused: false });
+  fds.set(name, fd);
+  epoll.add(fd, id);
+}
+
+function closeSocket(id: number): void {
+  const socket = sockets.get(id);
+  if (socket === undefined) return;
+  sockets.delete(id);
+  if (fds.get(socket.local) === socket.fd) fds.delete(socket.local);
+  waiting -= socket.waiting;
+  epoll.remove(socket.fd);
+}
+
+/** What a new flow has sent already is on its way through the main thread: what comes next waits for it in the socket. */
+function pauseAt(local: string): void {
+  for (const socket of sockets.values()) {
+    if (socket.local !== local || socket.waiting === 0 || socket.paused) continue;
+    socket.paused = true;
+    epoll.pause(socket.fd, socket.id, true);
+  }
+}
+
+function taken(id: number, count: number): void {
+  const socket = sockets.get(id);
+  if (socket === undefined) return;
+  socket.waiting -= count;
+  waiting -= count;
+  if (!socket.paused || socket.waiting > 0) return;
+  socket.paused = false;
+  epoll.pause(socket.fd, socket.id, false);
+}
