@@ -10,7 +10,7 @@ import { cpus, release } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Contender, punchcast, routing, sinkPort } from "./harness/contenders.ts";
-import { busySeconds, idleLoad } from "./harness/cpu.ts";
+import { allowedCpus, busySeconds, idleLoad } from "./harness/cpu.ts";
 import { markdownTable, writeSection } from "./harness/document.ts";
 import { type Arrival, compileLoad, endSink, type Load, lineReader } from "./harness/load.ts";
 import { addresses, type BenchNetwork, createBenchNetwork } from "./harness/network.ts";
@@ -28,9 +28,15 @@ const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const loads: readonly Load[] = [
   { packetsPerSecond: 20_000, burst: 10, seconds, bytes: 1_200 },
-  { packetsPerSecond: 50_000, burst: 25, seconds, bytes: 1_200 },
+  { packetsPerSecond: 30_000, burst: 25, seconds, bytes: 1_200 },
 ];
-const contenders: readonly Contender[] = [routing, punchcast("nat"), punchcast("userspace")];
+const contenders: readonly Contender[] = [
+  routing,
+  punchcast("ebpf"),
+  punchcast("nat"),
+  punchcast("userspace", "batched"),
+  punchcast("userspace", "dgram"),
+];
 
 interface Result extends Arrival {
   readonly microsecondsPerPacket: number;
@@ -99,8 +105,8 @@ function introduction(): string {
     "## One stream, one viewer: what each plane costs",
     "",
     `\`npm run bench\`, ${rounds} interleaved rounds of ${seconds} s each: source, relay and sink in three network namespaces`,
-    "over two veth pairs, packets of 1,200 bytes. CPU is the whole machine's (user, system, softirq, from `/proc/stat`),",
-    "generator and sink included, less its idle load before each run. Median (least-most). Delay is one way, from the source's",
+    `over two veth pairs, packets of 1,200 bytes. CPU is all that CPU ${allowedCpus()} did (user, system, softirq, from \`/proc/stat\`),`,
+    "generator and sink included, less the idle load before each run. Median (least-most). Delay is one way, from the source's",
     `clock to the sink's (the same clock). ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}.`,
     `The relay is at ${addresses.relayIngest} and ${addresses.relayPunch}; every relay has one bare viewer.`,
   ].join("\n");

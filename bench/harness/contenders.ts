@@ -37,10 +37,10 @@ export const routing: Contender = {
   },
 };
 
-/** One of Punchcast's data planes, with one bare viewer. */
-export function punchcast(plane: string): Contender {
+/** One of Punchcast's data planes, with one bare viewer; `engine` is the userspace plane's. */
+export function punchcast(plane: string, engine?: "dgram" | "batched"): Contender {
   return {
-    name: `punchcast --plane ${plane}`,
+    name: `punchcast --plane ${plane}${engine === undefined ? "" : ` (${engine})`}`,
     settings: "relay --open, one viewer",
     target: ingest,
     punch,
@@ -48,7 +48,8 @@ export function punchcast(plane: string): Contender {
       const folder = mkdtempSync(join(tmpdir(), "punchcast-bench-"));
       const script = new URL("../../bin/punchcast.js", import.meta.url).pathname;
       const args = ["relay", "--open", "--json", "--plane", plane, "--state", join(folder, "relay.json")];
-      const relay = network.spawn("relay", process.execPath, [script, ...args]);
+      const env = engine === undefined ? [] : [`PUNCHCAST_ENGINE=${engine}`];
+      const relay = network.spawn("relay", "env", [...env, process.execPath, script, ...args]);
       const nextLine = lineReader(relay);
       while (JSON.parse(await nextLine()).event !== "listening");
       relay.stdout?.resume();

@@ -20,15 +20,23 @@ export interface BenchNetwork {
   close(): Promise<void>;
 }
 
+/** By interface: fixed, so that neighbours can be told who is who. */
+const hardware = { s0: "02:00:00:00:00:01", r0: "02:00:00:00:00:02", r1: "02:00:00:00:00:03", k0: "02:00:00:00:00:04" };
+
+// Neighbours are told, not found: a burst that had to wait for the answer would be cut to what the kernel queues meanwhile.
 const script = `
 for place in source relay sink; do ip netns add $place; ip -n $place link set lo up; done
-ip link add s0 netns source type veth peer name r0 netns relay
-ip link add r1 netns relay type veth peer name k0 netns sink
+ip link add s0 address ${hardware.s0} netns source type veth peer name r0 address ${hardware.r0} netns relay
+ip link add r1 address ${hardware.r1} netns relay type veth peer name k0 address ${hardware.k0} netns sink
 ip -n source addr add ${addresses.source}/24 dev s0
 ip -n relay addr add ${addresses.relayIngest}/24 dev r0
 ip -n relay addr add ${addresses.relayPunch}/24 dev r1
 ip -n sink addr add ${addresses.sink}/24 dev k0
 for link in source:s0 relay:r0 relay:r1 sink:k0; do ip -n \${link%:*} link set \${link#*:} up; done
+ip -n source neigh add ${addresses.relayIngest} lladdr ${hardware.r0} dev s0
+ip -n relay neigh add ${addresses.source} lladdr ${hardware.s0} dev r0
+ip -n relay neigh add ${addresses.sink} lladdr ${hardware.k0} dev r1
+ip -n sink neigh add ${addresses.relayPunch} lladdr ${hardware.r1} dev k0
 ip -n source route add default via ${addresses.relayIngest}
 ip -n sink route add default via ${addresses.relayPunch}
 `;

@@ -59,9 +59,13 @@ static int send_load(char **arg) {
     message[i].msg_hdr.msg_iov = &part[i];
     message[i].msg_hdr.msg_iovlen = 1;
   }
-  uint64_t start = now_ns(), sent = 0;
+  uint64_t start = now_ns(), sent = 0, random = 1;
   while (sent < total) {
-    uint64_t due = start + (uint64_t)((double)sent * 1e9 / rate);
+    /* Each burst somewhere within its interval: the kernel's accounting looks at every tick only, and a burst that always
+       came right after one would never be seen. */
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    double within = (double)(random >> 11) / 9007199254740992.0;
+    uint64_t due = start + (uint64_t)(((double)sent + within * burst) * 1e9 / rate);
     struct timespec until = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     int count = total - sent < (uint64_t)burst ? (int)(total - sent) : burst;
