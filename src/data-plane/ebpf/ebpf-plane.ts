@@ -55,6 +55,8 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
   let ports: PlanePorts = { punch: 0, ingest: [] };
   let local = localAddresses();
   let listening = new Set<string>();
+  let fullBefore = 0;
+  let toldOfQueues = false;
   let last: Promise<unknown> = Promise.resolve();
 
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -128,6 +130,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
       const table = createKernelTable(side.maps, monotonicMs);
       for (const change of initial) applyOne(change, table);
       table.finishAdoption();
+      fullBefore = table.queueFull();
       listen(side);
       await side.attachments.follow();
       const left = createLeftToUser(side.config, side.maps.table("unfanned"));
@@ -137,6 +140,15 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
       await release();
       throw error;
     }
+  }
+
+  /** Once: the remedy is the same for every packet, and the counters go on telling. */
+  function tellOfFullQueues(total: number): void {
+    if (total === fullBefore || toldOfQueues) return;
+    toldOfQueues = true;
+    warn(
+      `${total - fullBefore} clones found a full queue and were lost: raise net.core.netdev_max_backlog (towards containers and virtual machines) or the interface's queue (ip link set dev … txqueuelen 10000) above viewers × packets per frame.`,
+    );
   }
 
   async function stop(): Promise<void> {
@@ -198,6 +210,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
           return total;
         };
         const own = running?.table;
+        tellOfFullQueues(own?.queueFull() ?? 0);
         return {
           holes: sum([...parts.map(({ holes }) => holes), own?.holes() ?? new Map()]),
           components: sum([...parts.map(({ components }) => components), own?.components() ?? new Map()]),

@@ -7,6 +7,7 @@ import {
   holeOffsets,
   holeSlots,
   mapDefinitions,
+  type NotSentReason,
   notSentReasons,
   writeAddress,
   writePort,
@@ -34,6 +35,8 @@ export interface HoleTable {
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
   /** How often it did not send, in the order of `notSentReasons`. */
   reasons(fanout: number): number[];
+  /** How often it was for this reason, over all fan-outs. */
+  notSent(reason: NotSentReason): number;
   /** True if the packet that came at this time of the kernel's was left to user space for this hole. */
   wasLeft(slot: number, at: bigint): boolean;
   /** Every linked hole, as found in memory. */
@@ -164,6 +167,12 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
 
     reasons: (fanout) =>
       notSentReasons.map((_, i) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.reasons) / 8 + i)),
+
+    notSent(reason) {
+      let sum = 0;
+      for (const fanout of fanouts.values()) sum += this.reasons(fanout)[notSentReasons.indexOf(reason)] ?? 0;
+      return sum;
+    },
 
     wasLeft: (slot, at) =>
       (longs[long(slot, holeOffsets.leftFrom)] ?? 0n) <= at && at <= (longs[long(slot, holeOffsets.leftUntil)] ?? 0n),

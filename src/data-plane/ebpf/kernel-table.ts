@@ -27,6 +27,8 @@ export interface KernelTable {
   sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
   knowViewer(target: HoleTarget): void;
   forgetViewer(target: HoleTarget): void;
+  /** How often packets found a full queue, over all components. */
+  queueFull(): number;
   holes(): ReadonlyMap<HoleId, Counters>;
   components(): ReadonlyMap<ComponentId, Counters>;
   /** Removes what was found and is not wanted: called once, after all that is wanted was set. */
@@ -177,6 +179,8 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
     },
 
     forgetViewer: ({ remote }) => void viewers.delete(endpointKey(remote)),
+
+    queueFull: () => table.notSent("queue-full"),
 
     holes: () => new Map([...holes].map(([id, hole]) => [id, plus(hole.before, table.counters(hole.slot))])),
 

@@ -75,6 +75,9 @@ export const fanoutOffsets = { head4: 0, head6: 4, id: 8, packets: 16, bytes: 24
 /** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
 export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
 
+/** One of them. */
+export type NotSentReason = (typeof notSentReasons)[number];
+
 /** Set in the time of a record of `unfanned` if only some holes were left out. */
 export const partly: bigint = 1n << 63n;
 
