@@ -155,10 +155,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   /** Opens the ports and starts the plane with what an earlier relay left; closes all if that fails. */
   async function start(): Promise<number> {
     try {
-      const punch = await openPorts();
+      // Before the ports open: a packet that came first would make its sender a new publisher, not the one that was known.
       const saved = plane.survivesRelay ? await options.journal?.load() : undefined;
       const now = clock.now();
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
+      const punch = await openPorts();
       await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
       started.resolve();
       carryOut({ changes: [], events });
