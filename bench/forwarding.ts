@@ -30,7 +30,7 @@ const loads: readonly Load[] = [
   { packetsPerSecond: 20_000, burst: 10, seconds, bytes: 1_200 },
   { packetsPerSecond: 50_000, burst: 25, seconds, bytes: 1_200 },
 ];
-const contenders: readonly Contender[] = [routing, punchcast("nat"), punchcast("userspace")];
+const contenders: readonly Contender[] = [routing, punchcast("ebpf"), punchcast("nat"), punchcast("userspace")];
 
 interface Result extends Arrival {
   readonly microsecondsPerPacket: number;
