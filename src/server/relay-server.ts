@@ -91,6 +91,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     warn: (message) => warn(message),
     tool: process.env.PUNCHCAST_NAT_TOOL,
     requestsPerSecond: limits.requestsPerSecond,
+    quiet: process.env.PUNCHCAST_EBPF_QUIET === "1",
   });
   const core = createRelayCore({
     streams,

@@ -54,6 +54,8 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   run,
   setFlow: table.setFlow,
   setHole: table.setHole,
+  setQuiet: table.setQuiet,
+  unseen: () => [...table.unseen()],
   knowViewer: table.knowViewer,
   listen: (address: string, port: number, kind: number) =>
     maps.table("listening").set(endpointKey({ address, port }), Buffer.from([kind, 0, 0, 0])),

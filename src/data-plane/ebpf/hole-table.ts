@@ -33,6 +33,10 @@ export interface HoleTable {
   counters(slot: number): Counters;
   /** What came in for a fan-out since its slot was made. */
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
+  /** Says whether user space can do without the originals. */
+  setQuiet(fanout: number, isQuiet: boolean): void;
+  /** What it did without. */
+  unseen(fanout: number): Pick<Counters, "packets" | "bytes">;
   /** How often it did not send, in the order of `notSentReasons`. */
   reasons(fanout: number): number[];
   /** How often it was for this reason, over all fan-outs. */
@@ -163,6 +167,15 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
     arrived: (fanout) => ({
       packets: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.packets) / 8),
       bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.bytes) / 8),
+    }),
+
+    setQuiet(fanout, isQuiet) {
+      fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.quiet) / 8] = isQuiet ? 1n : 0n;
+    },
+
+    unseen: (fanout) => ({
+      packets: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenPackets) / 8),
+      bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenBytes) / 8),
     }),
 
     reasons: (fanout) =>

@@ -94,8 +94,8 @@ async function withBench(body: (bench: Bench) => Promise<void>, requestsPerSecon
 const payload = Uint8Array.from({ length: 101 }, (_, i) => (i * 37) & 0xff);
 const hex = Buffer.from(payload).toString("hex");
 const ingest = (family: 4 | 6): Endpoint => ({ address: relay[family], port: 9099 });
-/** TC_ACT_UNSPEC and TC_ACT_SHOT. */
-const [goesUp, isDropped] = [-1, 2];
+/** TC_ACT_UNSPEC, TC_ACT_SHOT and TC_ACT_REDIRECT. */
+const [goesUp, isDropped, isRedirected] = [-1, 2, 7];
 
 for (const family of [4, 6] as const) {
   test(
@@ -207,4 +207,18 @@ test("unknown sources over the rate are dropped; viewers, publishers and other p
     assert.equal(known.verdict, goesUp);
     assert.equal((await run(publisher[4], ingest(4), { payload })).verdict, goesUp);
   }, 10);
+});
+
+test("where nobody wants the original, it goes to the last hole itself and is counted as unseen", options, async () => {
+  await withBench(async ({ program, run, received }) => {
+    await program.call("setQuiet", "live/4", true);
+    const outcome = await run(publisher[4], ingest(4), { payload });
+    assert.equal(outcome.verdict, isRedirected);
+    const elsewhere = { address: "10.10.10.250", port: 9 };
+    await program.call("setHole", "unreachable", "live/4", { local: ingest(4), remote: elsewhere });
+    const partly = await run(publisher[4], ingest(4), { payload });
+    assert.deepEqual([partly.verdict, partly.isUnchanged, partly.isWrittenDown], [goesUp, true, true]);
+    assert.deepEqual(await received(4), [[hex, relay[4], 9000]], "a test run does not carry redirects out");
+    assert.deepEqual(await program.call("unseen"), [["live/4", { packets: 1, bytes: payload.length }]]);
+  });
 });
