@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { exitCodes } from "../core/errors.ts";
 import { cleanCommand } from "./commands/clean.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { labCommand } from "./commands/lab.ts";
 import { relayCommand } from "./commands/relay.ts";
 import { sendCommand } from "./commands/send.ts";
@@ -11,6 +12,8 @@ import { readVersion } from "./version.ts";
 
 /** Runs the command line `argv` (without node and script) and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever reads our output may stop reading (`| head -1`): then there is nobody left to tell anything.
+  process.stdout.on("error", () => process.exit(exitCodes.ok));
   try {
     await createProgram().parseAsync(argv, { from: "user" });
   } catch (error) {
@@ -26,7 +29,15 @@ function createProgram(): Command {
       "after",
       "\nExit codes: 0 done, 1 defect, 2 wrong usage, 3 the host lacks something, 4 the other side refused.\n",
     );
-  const commands = [relayCommand(), watchCommand(), sendCommand(), labCommand(), demoCommand(), cleanCommand()];
+  const commands = [
+    relayCommand(),
+    watchCommand(),
+    sendCommand(),
+    doctorCommand(),
+    labCommand(),
+    demoCommand(),
+    cleanCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands])
     command.exitOverride().showHelpAfterError("(add --help for the options)");

@@ -16,11 +16,14 @@ export function integerOrNone(min: number, max: number): (text: string) => numbe
   return (text) => (text === "none" ? "none" : integer(min, max)(text));
 }
 
+/** Timers count milliseconds in 31 bits; what is longer would end at once. About 24 days. */
+const secondsMax = 2_147_483;
+
 /** Reads seconds, fractions allowed, more than 0. */
 export function seconds(text: string): number {
   const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError("Give seconds, more than 0.");
+  if (value > 0 && value <= secondsMax) return value;
+  throw new InvalidArgumentError(`Give seconds, more than 0 and at most ${secondsMax}.`);
 }
 
 /** Collects a repeatable option of address blocks. */
@@ -41,7 +44,9 @@ export function ipAddress(text: string): string {
 /** Reads a host name or an IP address; not a port, not a URL. */
 export function hostName(text: string): string {
   const parsed = parseHostPort(text, 1);
-  if (parsed === undefined || parsed.port !== 1) throw new InvalidArgumentError("Give a host name or an IP address.");
+  // `host:1` has a port too, which only another default tells from none.
+  if (parsed === undefined || parsed.port !== 1 || parseHostPort(text, 2)?.port !== 2)
+    throw new InvalidArgumentError("Give a host name or an IP address.");
   return parsed.host;
 }
 

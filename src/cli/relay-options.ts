@@ -8,6 +8,7 @@ import type { Cidr } from "../core/cidr.ts";
 import { systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
 import { systemRandom } from "../core/random.ts";
+import type { PlaneChoice } from "../data-plane/choose-plane.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import type { StreamOptions } from "../relay/stream.ts";
@@ -28,7 +29,7 @@ export interface RelayFlags {
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
-  readonly plane?: "userspace" | "nat" | "ebpf" | "auto";
+  readonly plane?: PlaneChoice;
   readonly printRules?: boolean;
   readonly state?: string;
   readonly json?: boolean;
@@ -40,12 +41,26 @@ export const defaultIngestPort = 9099;
 /** Two tracks, RTP and RTCP each: what MP4Box and gpac send for a film. */
 export const defaultComponents = 4;
 
+/** Gives the keys of streams that have none of their own. */
+export type KeySource = (statePath: string, streams: readonly string[]) => Promise<ReadonlyMap<string, StreamKeys>>;
+
+const keysFromStateFile: KeySource = (path, streams) => loadKeys(path, streams, systemRandom);
+
+/** The file that keeps generated keys. */
+export function relayStatePath(flags: Pick<RelayFlags, "state">, config: RelayConfig): string {
+  return flags.state ?? config.state ?? defaultStatePath();
+}
+
 /**
  * What the relay is started with: flags first, then the configuration file, then defaults. Keys that neither names come
- * from the state file, where they are made if need be.
+ * from `keySource`; default: the state file, where they are made if need be.
  * @throws PunchcastError BAD_OPTION, STATE_UNREADABLE, FILE_UNWRITABLE
  */
-export async function relayOptions(flags: RelayFlags, config: RelayConfig): Promise<RelayOptions> {
+export async function relayOptions(
+  flags: RelayFlags,
+  config: RelayConfig,
+  keySource: KeySource = keysFromStateFile,
+): Promise<RelayOptions> {
   const from = flags.openFrom ?? config.openFrom ?? [];
   const isOpen = flags.open ?? config.open ?? false;
   if (from.length > 0 && !isOpen) {
@@ -54,10 +69,11 @@ export async function relayOptions(flags: RelayFlags, config: RelayConfig): Prom
       "--open-from limits bare punches, which are off: add --open to switch them on.",
     );
   }
-  const statePath = flags.state ?? config.state ?? defaultStatePath();
+  const statePath = relayStatePath(flags, config);
   const plane = flags.plane ?? config.plane;
+  const keysOf = (names: readonly string[]): ReturnType<KeySource> => keySource(statePath, names);
   return {
-    streams: await withKeys(chooseStreams(flags, config), statePath),
+    streams: await withKeys(chooseStreams(flags, config), keysOf),
     ...set({ listen: flags.listen ?? config.listen }),
     ...set({ publicAddress: flags.publicAddress ?? config.publicAddress }),
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
@@ -107,10 +123,13 @@ function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamC
   );
 }
 
-async function withKeys(configs: readonly StreamConfig[], statePath: string): Promise<StreamOptions[]> {
+async function withKeys(
+  configs: readonly StreamConfig[],
+  keysOf: (names: readonly string[]) => ReturnType<KeySource>,
+): Promise<StreamOptions[]> {
   const lacking = configs.filter(({ viewKey, publishKey }) => viewKey === undefined || publishKey === undefined);
   const names = lacking.map(({ name }) => name);
-  const keys = names.length === 0 ? new Map<string, StreamKeys>() : await loadKeys(statePath, names, systemRandom);
+  const keys = names.length === 0 ? new Map<string, StreamKeys>() : await keysOf(names);
   return configs.map(
     ({
       name,

@@ -15,7 +15,8 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What could not be made cannot always be removed either, and that is not what went wrong.
+    await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
 }

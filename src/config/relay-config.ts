@@ -40,7 +40,7 @@ const cidr: z.ZodType<Cidr> = z.string().transform((text, context) => {
   context.addIssue({ code: "custom", message: "is not an address block such as 192.0.2.0/24" });
   return z.NEVER;
 });
-const key: z.ZodString = z.string().min(8, "is too short to keep anyone out: take 8 characters or more");
+const key: z.ZodString = z.string().min(1);
 
 const streamSchema: z.ZodType<StreamConfig> = z.strictObject({
   name: z.string().regex(streamNamePattern, "takes up to 64 letters, digits, '.', '_' and '-'"),
@@ -104,7 +104,7 @@ export function parseRelayConfig(text: string, path: string): RelayConfig {
     const [what = "it is not YAML"] = broken.message.split(" at line ");
     throw new PunchcastError("BAD_CONFIG", `${path}, line ${line}: ${what}.`, broken);
   }
-  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  const parsed = configSchema.safeParse(contentOf(document, path) ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const fields = issue?.path ?? [];
@@ -117,6 +117,16 @@ export function parseRelayConfig(text: string, path: string): RelayConfig {
     `${path}, line ${lineOf(document, at, lines)}: ${field} ${what}.`,
     parsed.error,
   );
+}
+
+/** The document as plain values. Aliases are resolved only here, so unknown or exploding ones show here. */
+function contentOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new PunchcastError("BAD_CONFIG", `${path}: ${what}.`, cause);
+  }
 }
 
 /** Our own messages go on after the field's name; the schema library's stand apart. */

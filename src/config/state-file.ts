@@ -33,6 +33,17 @@ export async function loadKeys(
   return new Map(Object.entries(state.streams));
 }
 
+/** Why `loadKeys` could not use the file at `path` as it is, `undefined` if it could or there is none. Changes nothing. */
+export async function findStateFault(path: string): Promise<string | undefined> {
+  try {
+    await readState(path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PunchcastError) return error.message;
+    throw error;
+  }
+}
+
 /** 128 random bits in hexadecimal: one double click selects it, and no shell or URL changes it. */
 export function newKey(random: Random): string {
   return Buffer.from(random.bytes(16)).toString("hex");

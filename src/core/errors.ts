@@ -36,7 +36,6 @@ export const errorCodes = {
   UNSUPPORTED_HOST: "host",
   PLANE_IN_USE: "host",
   HOST_UNKNOWN: "peer",
-  RELAY_UNREACHABLE: "peer",
   RELAY_REFUSED: "peer",
 } as const;
 

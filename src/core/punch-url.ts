@@ -25,7 +25,8 @@ export function parsePunchUrl(text: string): PunchUrl {
   const match = /^punch:\/\/([^/?#]+)\/([^/?#]+)(?:\?([^#]*))?$/.exec(text);
   const place = match?.[1] === undefined ? undefined : parseHostPort(match[1], defaultPunchPort);
   const query = new URLSearchParams(match?.[3] ?? "");
-  const shown = text.replace(/\?.*$/s, "");
+  // Whatever is wrong with the text, `key=` may be in it, and after that a key.
+  const shown = text.replace(/[?#].*$/s, "").replace(/key=.*$/is, "key=…");
   if (match === null || place === undefined) {
     throw new PunchcastError(
       "BAD_URL",

@@ -59,6 +59,12 @@ const outstandingMax = 8;
  */
 const algorithmsMax = 256;
 
+/**
+ * The relay's indication says that it does not know us (any more), and makes a request due. At most one in this time: anyone
+ * can forge one, and a request that is under way has to be given its time.
+ */
+const remindedMs = 500;
+
 /** Challenges in a row that are answered at once; a relay that goes on challenging is answered at the pace of retries. */
 const eagerChallengesMax = 3;
 
@@ -74,6 +80,7 @@ export function createStunMachine(options: StunMachineOptions): PunchMachine {
   const outstanding = new Map<string, Sent>();
   let challenge: Challenge | undefined;
   let dueAt = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
   let unanswered = 0;
   let challenges = 0;
 
@@ -153,6 +160,7 @@ export function createStunMachine(options: StunMachineOptions): PunchMachine {
     poll(now) {
       if (now < dueAt) return undefined;
       unanswered += 1;
+      askedAt = now;
       dueAt = now + retryDelayMs(unanswered, random);
       return request(now, false);
     },
@@ -166,6 +174,10 @@ export function createStunMachine(options: StunMachineOptions): PunchMachine {
       const decoded = decodeMessage(bytes);
       if (!decoded.ok) return "quiet";
       const message = decoded.value;
+      if (message.messageClass === "indication") {
+        dueAt = Math.min(dueAt, Math.max(now, askedAt + remindedMs));
+        return "quiet";
+      }
       const sent = outstanding.get(idText(message.transactionId));
       if (sent === undefined) return "quiet";
       if (message.messageClass === "error") {

@@ -9,7 +9,9 @@ export type HoleCloseReason =
   /** Another viewer now has this mapped address: the NAT gave it away. */
   | "replaced"
   /** The data plane has room for one viewer, and on this stream the last one gets it. */
-  | "taken-over";
+  | "taken-over"
+  /** The relay stopped. */
+  | "relay-stopped";
 
 /** What the relay core tells the outside. Addresses are written `host:port`; no event ever holds a key. */
 export type RelayEvent =

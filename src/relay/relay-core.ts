@@ -1,6 +1,6 @@
 import type { Endpoint } from "../core/address.ts";
 import { type Random, systemRandom } from "../core/random.ts";
-import { classifyDatagram } from "../rtp/demux.ts";
+import { classifyDatagram, type DatagramKind } from "../rtp/demux.ts";
 import { answerBinding, type ProvenOutcome, type ProvenRequest } from "./answer-binding.ts";
 import type { AuthenticationContext } from "./authenticate.ts";
 import { type OpenOptions, readBarePunch } from "./bare-punch.ts";
@@ -11,6 +11,7 @@ import { consentLifetimeSeconds, type Limits } from "./limits.ts";
 import { createNonceKeeper, nonceSlotMs } from "./nonce.ts";
 import { createPublishers, type Publishers } from "./publishers.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
+import { createReminder } from "./reminder.ts";
 import type { Snapshot } from "./saved.ts";
 import { restoreSnapshot, takeSnapshot } from "./snapshot.ts";
 import type { Stream } from "./stream.ts";
@@ -78,7 +79,9 @@ const feedbackPerSecond = 200;
 export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const { limits, open, authSecret } = options;
   const streams = new Map(options.streams.map((stream) => [stream.name, stream]));
-  const nonces = createNonceKeeper(options.random ?? systemRandom);
+  const random = options.random ?? systemRandom;
+  const nonces = createNonceKeeper(random);
+  const reminder = createReminder(random);
   const rate = limits.requestsPerSecond;
   const unproven = createRateLimiter({ ratePerSecond: rate, burst: rate * 4 });
   const feedback = createRateLimiter({ ratePerSecond: feedbackPerSecond, burst: feedbackPerSecond });
@@ -131,18 +134,23 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     return { verdict: { kind: "handled", ...answer }, effects };
   }
 
-  function onViewer(local: Endpoint, from: Endpoint, bytes: Uint8Array, isRtcp: boolean, now: number): Decision {
+  function onViewer(local: Endpoint, from: Endpoint, bytes: Uint8Array, kind: DatagramKind, now: number): Decision {
     const effects = noEffects();
     const hole = holes.at(from);
     const refuse = (refusal: string): Decision => ({ verdict: { kind: "handled", refusal }, effects });
     if (hole?.by !== "key") {
       const stream = hole?.stream ?? options.streams[0];
-      if (open === undefined || stream === undefined) return refuse("unknown-source");
+      // Media from nobody we know is a publisher's that lost its place: as a punch, it would get its own stream back.
+      const isLost = hole === undefined && (kind === "rtp" || kind === "rtcp");
+      if (open === undefined || stream === undefined || isLost) {
+        const reply = reminder.remind(from, bytes, now);
+        return { verdict: { kind: "handled", refusal: "unknown-source", ...(reply && { reply }) }, effects };
+      }
       const request = readBarePunch(bytes, { local, from, hole }, stream, open);
       const refused = typeof request === "string" ? request : holes.renew(request, now, effects);
       if (refused !== undefined) return refuse(refused);
     }
-    if (hole === undefined || !isRtcp) return { verdict: { kind: "handled" }, effects };
+    if (hole === undefined || kind !== "rtcp") return { verdict: { kind: "handled" }, effects };
     // The RTCP of a track is the component after its RTP; a viewer may send it from either socket (RFC 5761).
     const flow = publishers.flowOf(hole.stream.name, hole.component | 1);
     if (flow === undefined) return refuse("feedback-no-publisher");
@@ -159,7 +167,7 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
       if (kind === "stun") return onStun(local, from, bytes, at);
       const effects = noEffects();
       const published = publishers.admitPunchPort(from, at.now, effects);
-      if (published === undefined) return onViewer(local, from, bytes, kind === "rtcp", at.now);
+      if (published === undefined) return onViewer(local, from, bytes, kind, at.now);
       return {
         verdict: { kind: "media", component: published.stream.componentIds[published.component] ?? "" },
         effects,

@@ -25,7 +25,7 @@ const catchUpEveryMs = 5;
  * A pause longer than this (the process was stopped, the disk slept) is not made up for: players would have run dry
  * anyway, and making up for a minute would send at twice the rate for a minute. Shorter ones leave players' buffers intact.
  */
-export const longestStallMs = 1000;
+const longestStallMs = 1000;
 
 /** A pace that begins (stream time 0) at `startMs` of the clock. */
 export function createPace(startMs: number): Pace {

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../core/address.ts";
-import { PunchcastError } from "../core/errors.ts";
+import { type ErrorCode, PunchcastError } from "../core/errors.ts";
 import { openUdpSocket, type UdpSocket } from "../udp/udp-socket.ts";
 
 /** One UDP port on each of the host's addresses. */
@@ -15,7 +15,7 @@ export interface RelayPorts {
   /**
    * Opens `port` on every address.
    * @returns the port, which was chosen here if 0 was asked for
-   * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+   * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS or NO_PRIVILEGE
    */
   open(port: RelayPort): Promise<number>;
   /** Opens every port on the addresses that the host has gained, and forgets those it has lost. */
@@ -37,10 +37,14 @@ export interface RelayPorts {
  */
 export const socketBufferBytes: number = 4 << 20;
 
+/** How often the system is asked for a port that is free on every address; two in a row that are not are rare already. */
+const portChoicesMax = 10;
+
 /** Makes the sockets' keeper for the given addresses; nothing is bound until `open`. */
 export function createRelayPorts(initialAddresses: readonly string[]): RelayPorts {
   const byAddress = new Map<string, Map<number, UdpSocket>>(initialAddresses.map((address) => [address, new Map()]));
   const ports: RelayPort[] = [];
+  let closed = false;
 
   async function openAt(address: string, sockets: Map<number, UdpSocket>, want: RelayPort): Promise<number> {
     const { port, purpose, onDatagram } = want;
@@ -55,33 +59,70 @@ export function createRelayPorts(initialAddresses: readonly string[]): RelayPort
     return socket.local.port;
   }
 
+  /** Opens the port on all addresses or, if it fails, on none. */
+  async function openEverywhere(want: RelayPort): Promise<number> {
+    let chosen = want.port;
+    const opened: UdpSocket[] = [];
+    for (const [address, sockets] of byAddress) {
+      try {
+        chosen = await openAt(address, sockets, { ...want, port: chosen });
+      } catch (error) {
+        if (hasCode(error, "ADDRESS_UNAVAILABLE") && byAddress.size > 1) {
+          // One that is not ready yet must not hold up the others: `follow` takes it in once it is.
+          byAddress.delete(address);
+          await closeAll(sockets.values());
+          continue;
+        }
+        await closeAll(opened);
+        throw error;
+      }
+      const socket = sockets.get(chosen);
+      if (socket !== undefined) opened.push(socket);
+    }
+    return chosen;
+  }
+
   const every = (): UdpSocket[] => [...byAddress.values()].flatMap((sockets) => [...sockets.values()]);
 
   return {
     async open(want) {
-      let chosen = want.port;
-      for (const [address, sockets] of byAddress) chosen = await openAt(address, sockets, { ...want, port: chosen });
-      ports.push({ ...want, port: chosen });
-      return chosen;
+      if (byAddress.size === 0) {
+        throw new PunchcastError(
+          "NO_ADDRESS",
+          "This host has no IP address to listen on: bring a network interface up.",
+        );
+      }
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const chosen = await openEverywhere(want);
+          ports.push({ ...want, port: chosen });
+          return chosen;
+        } catch (error) {
+          // A port that the system chose for one address can be taken on the next: then it chooses again.
+          if (want.port !== 0 || attempt === portChoicesMax || !hasCode(error, "PORT_IN_USE")) throw error;
+        }
+      }
     },
 
     async follow(addresses) {
       for (const [address, sockets] of byAddress) {
         if (addresses.includes(address)) continue;
         byAddress.delete(address);
-        await Promise.all([...sockets.values()].map((socket) => socket.close()));
+        await closeAll(sockets.values());
       }
       for (const address of addresses) {
         if (byAddress.has(address)) continue;
         const sockets = new Map<number, UdpSocket>();
         try {
           for (const port of ports) await openAt(address, sockets, port);
-          byAddress.set(address, sockets);
         } catch (error) {
-          await Promise.all([...sockets.values()].map((socket) => socket.close()));
+          await closeAll(sockets.values());
           // An IPv6 address that is still being checked for duplicates cannot be bound yet: the next look will find it ready.
-          if (!(error instanceof PunchcastError)) throw error;
+          if (error instanceof PunchcastError) continue;
+          throw error;
         }
+        if (closed) await closeAll(sockets.values());
+        else byAddress.set(address, sockets);
       }
     },
 
@@ -99,9 +140,18 @@ export function createRelayPorts(initialAddresses: readonly string[]): RelayPort
     sendErrors: () => every().reduce((sum, socket) => sum + socket.sendErrors(), 0),
 
     async close() {
+      closed = true;
       const sockets = every();
       byAddress.clear();
-      await Promise.all(sockets.map((socket) => socket.close()));
+      await closeAll(sockets);
     },
   };
+}
+
+async function closeAll(sockets: Iterable<UdpSocket>): Promise<void> {
+  await Promise.all([...sockets].map((socket) => socket.close()));
+}
+
+function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof PunchcastError && error.code === code;
 }

@@ -76,7 +76,7 @@ const addressesMs = 5_000;
 
 /**
  * Starts a relay.
- * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE or NO_PRIVILEGE
+ * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS or NO_PRIVILEGE
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
@@ -219,7 +219,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
   // What the plane has to say of this host is read after the lines that tell what was started.
   warn = (message) => onEvent({ event: "warning", message });
-  for (const message of [...startWarnings(ports, open), ...early]) warn(message);
+  for (const message of [...startWarnings(ports, streams, open), ...early]) warn(message);
 
   let closing: Promise<void> | undefined;
   return {
@@ -229,6 +229,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
         await tellStats();
+        const effects = noEffects();
+        for (const { id } of [...core.holes.values()]) core.holes.close(id, "relay-stopped", effects);
+        carryOut(effects);
         await applied.catch(() => {});
         await plane.close();
         await options.journal?.clear();

@@ -22,8 +22,11 @@ export function describeStream(stream: Stream, host: string, port: number, holes
   };
 }
 
+/** Below this a key of one's own is told to be weak: eight random letters hold against guessing over the network for years. */
+const weakKeyLength = 8;
+
 /** What the person who starts the relay should know. */
-export function startWarnings(ports: RelayPorts, open: OpenOptions | undefined): string[] {
+export function startWarnings(ports: RelayPorts, streams: readonly Stream[], open: OpenOptions | undefined): string[] {
   const warnings: string[] = [];
   const { receiveBytes, sendBytes } = ports.smallestBuffers();
   if (Math.min(receiveBytes, sendBytes) < socketBufferBytes) {
@@ -32,6 +35,10 @@ export function startWarnings(ports: RelayPorts, open: OpenOptions | undefined):
       `The kernel grants socket buffers of ${receiveBytes >> 10} KiB only, so bursts may be lost: ` +
         `sudo sysctl -w net.core.rmem_max=${want} net.core.wmem_max=${want}`,
     );
+  }
+  for (const { name, viewKey, publishKey } of streams) {
+    if (Math.min(viewKey.length, publishKey.length) >= weakKeyLength) continue;
+    warnings.push(`A key of stream '${name}' is easily guessed: take ${weakKeyLength} random characters or more.`);
   }
   if (open !== undefined) {
     const who = open.from.length === 0 ? "anyone" : "the sources allowed by --open-from";

@@ -10,16 +10,19 @@ import { PunchcastError } from "../core/errors.ts";
 export async function resolveHost(host: string): Promise<string[]> {
   const literal = normalizeAddress(host);
   if (literal !== undefined) return [literal];
-  try {
-    const found = await lookup(host, { all: true });
-    return found.flatMap(({ address }) => normalizeAddress(address) ?? []);
-  } catch (cause) {
-    throw new PunchcastError(
+  const unknown = (cause?: unknown): PunchcastError =>
+    new PunchcastError(
       "HOST_UNKNOWN",
       `Host '${formatHost(host)}' cannot be resolved: check the name and this host's DNS.`,
       cause,
     );
-  }
+  const found = await lookup(host, { all: true }).catch((cause: unknown) => {
+    throw unknown(cause);
+  });
+  const addresses = found.flatMap(({ address }) => normalizeAddress(address) ?? []);
+  // Who tries one address after the other must have one to try.
+  if (addresses.length === 0) throw unknown();
+  return addresses;
 }
 
 /** The local address that the system would send from to reach `remote`, `undefined` if there is no route. Sends nothing. */
@@ -31,6 +34,8 @@ export function sourceAddressFor(remote: Endpoint): Promise<string | undefined> 
       resolve(address);
     };
     socket.once("error", () => finish(undefined));
-    socket.connect(remote.port, remote.address, () => finish(normalizeAddress(socket.address().address)));
+    // Not the callback of `connect`: that one is called on failure too.
+    socket.once("connect", () => finish(normalizeAddress(socket.address().address)));
+    socket.connect(remote.port, remote.address);
   });
 }

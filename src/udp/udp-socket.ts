@@ -36,8 +36,8 @@ export interface UdpSocketOptions {
  */
 const sendQueueMaxBytes = 4 << 20;
 
-/** Linux reports twice what it granted, counting its own bookkeeping (socket(7), SO_RCVBUF). */
-const bookkeeping = process.platform === "linux" ? 2 : 1;
+/** Linux counts its own bookkeeping in and reports twice what it was asked for (socket(7), SO_RCVBUF). */
+const bufferFactor = process.platform === "linux" ? 2 : 1;
 
 /**
  * Binds a UDP socket.
@@ -54,10 +54,7 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
     lookup: (host, _options, callback) => callback(null, host, isIpv6 ? 6 : 4),
   });
   await bind(socket, options);
-  if (bufferBytes !== undefined) {
-    socket.setRecvBufferSize(bufferBytes);
-    socket.setSendBufferSize(bufferBytes);
-  }
+  if (bufferBytes !== undefined) askForBuffers(socket, bufferBytes);
   let open = true;
   let errors = 0;
   const onSent = (error: Error | null): void => {
@@ -81,8 +78,8 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
     },
     sendErrors: () => errors,
     buffers: () => ({
-      receiveBytes: socket.getRecvBufferSize() / bookkeeping,
-      sendBytes: socket.getSendBufferSize() / bookkeeping,
+      receiveBytes: socket.getRecvBufferSize() / bufferFactor,
+      sendBytes: socket.getSendBufferSize() / bufferFactor,
     }),
     close: () =>
       new Promise((resolve) => {
@@ -91,6 +88,15 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
         socket.close(() => resolve());
       }),
   };
+}
+
+function askForBuffers(socket: Socket, bytes: number): void {
+  try {
+    socket.setRecvBufferSize(bytes);
+    socket.setSendBufferSize(bytes);
+  } catch {
+    // Some systems refuse what Linux would cut to size. The buffers stay as they were, and `buffers` tells how large.
+  }
 }
 
 function bind(socket: Socket, options: UdpSocketOptions): Promise<void> {

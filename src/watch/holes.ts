@@ -39,6 +39,7 @@ const portCount = 12_000;
 export function createViewerHoles(options: HolesOptions): ViewerHoles {
   const basePort = firstPort + 2 * (randomUint32(options.random) % (portCount / 2));
   const sockets = new Map<number, PunchedSocket>();
+  let closed = false;
 
   async function openOne(component: number): Promise<void> {
     const socket = await openPunchedSocket({
@@ -50,13 +51,14 @@ export function createViewerHoles(options: HolesOptions): ViewerHoles {
       onPunch: (event) => options.onPunch(component, event),
       onMedia: (bytes) => options.onMedia(component, bytes),
     });
-    sockets.set(component, socket);
+    if (closed) await socket.close();
+    else sockets.set(component, socket);
   }
 
   return {
     async open(components) {
       try {
-        for (const component of components) if (!sockets.has(component)) await openOne(component);
+        for (const component of components) if (!closed && !sockets.has(component)) await openOne(component);
         return true;
       } catch (error) {
         if (error instanceof PunchcastError && error.code === "PORT_IN_USE") return false;
@@ -66,6 +68,7 @@ export function createViewerHoles(options: HolesOptions): ViewerHoles {
     get: (component) => sockets.get(component),
     all: () => sockets.values(),
     async close() {
+      closed = true;
       await Promise.all([...sockets.values()].map((socket) => socket.close()));
       sockets.clear();
     },

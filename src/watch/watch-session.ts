@@ -59,11 +59,12 @@ const unansweredToTell = 3;
 /** Prepares a session; nothing is opened before `open`. */
 export function createWatchSession(options: WatchSessionOptions): WatchSession {
   const { relay, url, onEvent, clock = systemClock, random = systemRandom } = options;
-  const sessionId = Buffer.from(random.bytes(8)).toString("hex");
   const statistics = new Map<number, ReceiveStatistics>();
   const mappedOf = new Map<number, string>();
   const stalls = createStallDetector();
   const gate = Promise.withResolvers<void>();
+  // A refusal can come before `open` waits for it.
+  gate.promise.catch(() => {});
   let wanted: readonly number[] | undefined = options.components ?? (url === undefined ? bareComponents : undefined);
   let holes: ViewerHoles | undefined;
   let player: PlayerPorts | undefined;
@@ -73,10 +74,10 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   let stopTicking = (): void => {};
   let closed = false;
 
-  function machineFor(component: number): PunchMachine {
+  function machineFor(component: number, session: string): PunchMachine {
     if (url === undefined) return createBareMachine({ component, random });
     const username = usernameFor(url, "viewer");
-    return createStunMachine({ role: "viewer", component, session: sessionId, username, password: url.key, random });
+    return createStunMachine({ role: "viewer", component, session, username, password: url.key, random });
   }
 
   function localOf(component: number): string {
@@ -133,7 +134,10 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   }
 
   function makeHoles(): ViewerHoles {
-    return createViewerHoles({ relay, machineFor, clock, random, onPunch, onMedia });
+    // A session of their own: under the old one the relay has been told that this viewer left, and opens nothing again.
+    const session = Buffer.from(random.bytes(8)).toString("hex");
+    const machines = (component: number): PunchMachine => machineFor(component, session);
+    return createViewerHoles({ relay, machineFor: machines, clock, random, onPunch, onMedia });
   }
 
   /** Opens sockets for these components, on other ports if one of them is taken. */
@@ -167,6 +171,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   return {
     async open() {
       localAddress = (await sourceAddressFor(relay)) ?? localAddress;
+      if (closed) return;
       stopTicking = scheduleEvery(clock, watchTickMs, tick);
       await openSockets(wanted ?? [0]);
       if (url === undefined) {
@@ -179,7 +184,9 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       if (closed) return;
       const basePort = options.playerPort;
       const onFeedback = (component: number, bytes: Uint8Array): void => void holes?.get(component)?.send(bytes);
-      player = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
+      const ports = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
+      if (closed) await ports.close();
+      else player = ports;
     },
 
     playerPort: () => player?.basePort,

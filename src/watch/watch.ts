@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { type Clock, scheduleEvery, sleep, systemClock } from "../core/clock.ts";
 import type { PunchcastError } from "../core/errors.ts";
 import type { PunchUrl } from "../core/punch-url.ts";
@@ -19,7 +20,7 @@ export interface WatchOptions {
   readonly port?: number;
   /** The sender's SDP: rewritten for the player, and the clock rates for jitter. */
   readonly sdp?: Sdp;
-  /** Where the rewritten SDP goes. Default: a file in the system's temporary folder. */
+  /** Where the rewritten SDP goes. Default: a file in the temporary folder, taken away on `close`. */
   readonly sdpOut?: string;
   readonly onEvent?: (event: WatchEvent) => void;
   /** Gives up while it still waits for the relay. */
@@ -83,6 +84,8 @@ export async function watch(options: WatchOptions): Promise<Watch> {
       closing ??= (async () => {
         stopStats();
         await session.close();
+        // A file that was asked for is the user's; the one in the temporary folder is ours to take away.
+        if (sdpPath !== undefined && options.sdpOut === undefined) await rm(sdpPath, { force: true });
         onEvent({ event: "stats", ...session.stats() });
         onEvent({ event: "ended", reason });
         end.resolve();

@@ -144,6 +144,7 @@ export function dataPlaneContract(
     await harness.plane.apply([open("a", first)]);
     await send(harness, packets(3, 1));
     assertReceived(first, packets(3, 1));
+    await harness.plane.apply([open("a", first)]);
     assert.equal((await countersOf(harness, "a"))?.packets, 3, "opening it again is no new start");
     await twice({ type: "move-hole", hole: "a", target: second.target });
     await send(harness, packets(3, 2));

@@ -10,7 +10,7 @@ import { openMedia } from "../../src/send/demux.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
 import { createSender } from "../../src/send/sender.ts";
 import type { ListeningStream } from "../../src/server/server-events.ts";
-import { type DecodedMedia, decodeArgs, decodeFile, ffmpeg, readDecoded, sdpInput } from "../support/ffmpeg.ts";
+import { type DecodedMedia, decodeArgs, decodeFile, makeH265Opus, readDecoded, sdpInput } from "../support/ffmpeg.ts";
 import { needsLab, untilBound, withLab } from "../support/lab.ts";
 import { runRelay, runSend, runWatch } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
@@ -23,7 +23,7 @@ const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as 
 test("ffmpeg decodes from `watch` every picture and sample of the file that `send` publishes", options, async (t) => {
   await withTempFolder(async (folder) => {
     const second = join(folder, "h265-opus.mp4");
-    await makeH265Opus(second);
+    await makeH265Opus(second, 5);
     await withLab(seedScene({ ipv6: false, streamer: symmetric, moreViewers: [symmetric] }), async (lab) => {
       const config = join(folder, "relay.yaml");
       await writeFile(config, "streams: [{ name: h264, ingestPort: none }, { name: h265, ingestPort: none }]\n");
@@ -95,11 +95,4 @@ async function describeFile(file: string): Promise<string> {
   } finally {
     await media.close();
   }
-}
-
-function makeH265Opus(file: string): Promise<unknown> {
-  const sound = "aevalsrc=0.3*sin(2764*t)|0.3*sin(4147*t):s=48000:d=5";
-  const inputs = ["-f", "lavfi", "-i", "testsrc2=duration=5", "-f", "lavfi", "-i", sound];
-  const video = ["-c:v", "libx265", "-x265-params", "log-level=none", "-preset", "fast"];
-  return ffmpeg(...inputs, ...video, "-c:a", "libopus", file);
 }

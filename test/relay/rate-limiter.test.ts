@@ -12,6 +12,13 @@ test("a burst goes through at once, then the rate", () => {
   assert.equal(take(100), false);
 });
 
+test("a long rest saves up no more than one burst", () => {
+  const limiter = createRateLimiter({ ratePerSecond: 10, burst: 4 });
+  limiter.take("a", 0);
+  const taken = Array.from({ length: 10 }, () => limiter.take("a", 3_600_000)).filter(Boolean);
+  assert.equal(taken.length, 4);
+});
+
 test("a key's tokens are its own", () => {
   const limiter = createRateLimiter({ ratePerSecond: 1, burst: 1 });
   assert.ok(limiter.take("a", 0));

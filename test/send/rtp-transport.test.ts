@@ -69,7 +69,7 @@ test("ports that are taken, do not exist, and hosts that nobody knows are said s
   const localPort = taken.address().port;
   try {
     const row = { host: "127.0.0.1", port: 9, components: 1, localPort };
-    await assert.rejects(openRtpTransport(row), { code: "PORT_IN_USE", message: /EADDRINUSE/ });
+    await assert.rejects(openRtpTransport(row), { code: "PORT_IN_USE" });
     await assert.rejects(openRtpTransport({ ...row, port: 65_535, components: 2 }), { code: "BAD_OPTION" });
     await assert.rejects(openRtpTransport({ ...row, host: "no-such-host.invalid" }), { code: "HOST_UNKNOWN" });
   } finally {

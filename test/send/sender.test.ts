@@ -139,6 +139,8 @@ test("the end comes when the last frame is over: BYE on every track, then onEnd,
       ["sender-report", "source-description", "bye"],
     );
     assert.equal(last?.atMs, 8 * 40 + 200);
+    const bye = last?.packets.at(-1);
+    assert.deepEqual(bye?.type === "bye" && bye.ssrcs, [sender.streams[track]?.ssrc]);
   }
   sender.stop();
   assert.deepEqual(ends, [undefined]);
@@ -228,7 +230,8 @@ test("receiver reports are shown with loss, jitter and round trip; junk is count
     ...{ lastSenderReport: middle32(report.ntp), delaySinceSenderReport: Math.round(0.06 * 65_536) },
   };
   sender.receive(1, encodeRtcp([{ type: "receiver-report", ssrc: 1, reports: [block, { ...block, ssrc: 5 }] }]));
-  sender.receive(3, encodeRtcp([{ type: "receiver-report", ssrc: 1, reports: [block] }]));
+  // A report about the picture on the sound's component is not believed.
+  sender.receive(3, encodeRtcp([{ type: "receiver-report", ssrc: 1, reports: [{ ...block, cumulativeLost: 99 }] }]));
   sender.receive(1, Uint8Array.of(1, 2, 3));
   sender.receive(99, new Uint8Array());
   const { tracks, malformedFeedback } = sender.stats();

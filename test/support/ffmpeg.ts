@@ -5,9 +5,8 @@ import { promisify } from "node:util";
 
 const quiet = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y"];
 
-/** Runs ffmpeg on this host, for a minute at the most. */
-export const ffmpeg = (...args: readonly string[]): Promise<unknown> =>
-  promisify(execFile)("ffmpeg", [...quiet, ...args], { timeout: 60_000 });
+/** Without a buffer: a player that waits for a stream without an end can only be killed. */
+const asItComes = ["-flush_packets", "1"];
 
 /** What was decoded: one hash a picture, times left out since players choose their own zero; and the sound's samples. */
 export interface DecodedMedia {
@@ -21,8 +20,8 @@ export function decodeArgs(folder: string, name: string, inputArgs: readonly str
   return [
     ...quiet,
     ...inputArgs,
-    ...["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", join(folder, `${name}.md5`)],
-    ...["-map", "0:a", "-c:a", "pcm_s16le", "-f", "s16le", join(folder, `${name}.pcm`)],
+    ...["-map", "0:v", "-fps_mode", "passthrough", ...asItComes, "-f", "framemd5", join(folder, `${name}.md5`)],
+    ...["-map", "0:a", "-c:a", "pcm_s16le", ...asItComes, "-f", "s16le", join(folder, `${name}.pcm`)],
   ];
 }
 
@@ -45,6 +44,18 @@ export async function readDecoded(folder: string, name: string): Promise<Decoded
 /** Decodes a file, with the encoder's delay that an edit list would cut off: RTP has no such list. */
 export async function decodeFile(file: string, folder: string): Promise<DecodedMedia> {
   const input = ["-ignore_editlist", "1", "-flags2", "skip_manual", "-i", file];
-  await promisify(execFile)("ffmpeg", decodeArgs(folder, "file", input), { timeout: 60_000 });
+  await ffmpeg(decodeArgs(folder, "file", input));
   return readDecoded(folder, "file");
+}
+
+/** Makes a file of `seconds` of moving picture and stereo sound. */
+export async function makeH265Opus(file: string, seconds: number): Promise<void> {
+  const sound = `aevalsrc=0.3*sin(2764*t)|0.3*sin(4147*t):s=48000:d=${seconds}`;
+  const inputs = ["-f", "lavfi", "-i", `testsrc2=duration=${seconds}`, "-f", "lavfi", "-i", sound];
+  const video = ["-c:v", "libx265", "-x265-params", "log-level=none", "-preset", "fast"];
+  await ffmpeg([...quiet, ...inputs, ...video, "-c:a", "libopus", file]);
+}
+
+async function ffmpeg(args: readonly string[]): Promise<void> {
+  await promisify(execFile)("ffmpeg", args, { timeout: 60_000 });
 }

@@ -1,7 +1,41 @@
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LabHost, LabNode } from "../../src/lab/lab.ts";
-import type { LineDriven } from "./line-driven.ts";
-import { punchRequest, type RequestFields, readAnswer } from "./punch-request.ts";
+import { fileURLToPath } from "node:url";
+import type { NatTool } from "../../src/data-plane/nat/nat-backend.ts";
+import type { Lab, LabHost, LabNode } from "../../src/lab/lab.ts";
+import type { ServerEvent } from "../../src/server/server-events.ts";
+import { type LineDriven, lineDriven } from "./line-driven.ts";
+import { punchRequest, type RequestFields, readAnswer, viewKey } from "./punch-request.ts";
+import { follow, type Running } from "./punchcast.ts";
+
+/** Keys, so that no state file is needed for them. */
+export const natKeys: readonly string[] = ["--view-key", viewKey, "--publish-key", "not-used-2"];
+/** The command from the sources. */
+export const entry: string = fileURLToPath(new URL("punchcast-entry.ts", import.meta.url));
+/** Sockets on a host, driven from here. */
+export const agentOn = (host: LabHost): LineDriven =>
+  lineDriven(host, "python3", [fileURLToPath(new URL("udp-agent.py", import.meta.url))]);
+
+/** A relay with the nat plane, driving this tool, with the view key of `punchRequest`. */
+export function relayWith(
+  host: LabHost,
+  tool: NatTool,
+  folder: string,
+  ...args: readonly string[]
+): Running<ServerEvent> {
+  const flags = ["relay", "--plane", "nat", "--json", "--state", join(folder, "relay.json"), ...natKeys, ...args];
+  return follow(
+    host.spawn("env", [`PUNCHCAST_NAT_TOOL=${tool}`, process.execPath, entry, ...flags]),
+    `relay (${tool})`,
+  );
+}
+
+/** What S1's router sends to the relay while a viewer watches, and the socket that it comes from. */
+export async function stream(lab: Lab, agent: LineDriven, rate: number, seconds: number): Promise<number> {
+  const port = await agent.call<number>("open", lab.host("S1").address);
+  await agent.call("stream", port, "10.10.10.197", 9099, rate, seconds);
+  return port;
+}
 
 /** A shell command's output on a host. */
 export async function shell(node: LabNode, script: string): Promise<string> {
@@ -15,18 +49,30 @@ export async function hostSettings(host: LabHost, others: "all" | "others"): Pro
     `nft list ruleset; for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do $tool-save; done
      sysctl -a 2>/dev/null | grep ^net.; conntrack -L 2>/dev/null | sort; conntrack -L -f ipv6 2>/dev/null | sort`,
   );
+  // iptables tells its own tables; nft shows how iptables-nft translates them, and built-in chains that it never removes.
   const steady = text
+    .replaceAll(/^table ip6? (nat|mangle|raw|filter) \{\n(?:.*\n)*?^\}\n/gm, "")
     .replaceAll(/^# (Generated|Completed).*$/gm, "")
     .replaceAll(/\[\d+:\d+\]|counter packets \d+ bytes \d+/g, "")
     .replaceAll(/^((?:udp|tcp) +\d+) \d+/gm, "$1")
     .replaceAll(/^net\.netfilter\.nf_conntrack_(count|max).*$/gm, "");
-  if (others === "all") return steady;
+  if (others === "all") return steady.replaceAll(/\n{2,}/g, "\n");
   return steady
     .replaceAll(/^table inet punchcast \{\n(?:.*\n)*?^\}\n/gm, "")
     .replaceAll(/^.*(?:comment "?punch"?[ "]|comment "?punch"?$|PUNCHCAST).*$/gm, "")
     .replaceAll(/^udp .*dport=(9000|9099|910\d).*$/gm, "")
     .replaceAll(/^net\.ipv[46]\.(ip_forward|conf\..*(forwarding|accept_redirects)) .*$/gm, "")
     .replaceAll(/\n{2,}/g, "\n");
+}
+
+/** The lines in which two texts differ, `-` for those that are gone and `+` for those that came; empty if none. */
+export function differences(before: string, after: string): string[] {
+  const [old, fresh] = [before.split("\n"), after.split("\n")];
+  const lacking = (from: readonly string[], other: readonly string[], sign: string): string[] => {
+    const counts = Map.groupBy(other, (line) => line);
+    return from.filter((line) => counts.get(line)?.pop() === undefined).map((line) => sign + line);
+  };
+  return [...lacking(old, fresh, "-"), ...lacking(fresh, old, "+")];
 }
 
 /** A viewer made by hand: one socket of an agent that proves the key. */

@@ -63,20 +63,20 @@ function punchcast<Event extends { readonly event: string }>(
 export type ReceiverEvent =
   | { readonly event: "ready"; readonly port: number }
   | { readonly event: "first" }
+  | { readonly event: "gap"; readonly lengthMs: number; readonly endMs: number }
   | {
       readonly event: "done";
       readonly packets: number;
       readonly missing: number;
       readonly duplicates: number;
       readonly sources: readonly string[];
-      readonly gaps: readonly (readonly [atMs: number, lengthMs: number])[];
     };
 
-/** What rtp-source.py tells. */
-export interface SourceEvent {
-  readonly event: "sending" | "paused" | "done";
-  readonly sent: number;
-}
+/** What rtp-source.py tells, with the packets sent by then. */
+export type SourceEvent =
+  | { readonly event: "sending"; readonly sent: number }
+  | { readonly event: "paused"; readonly sent: number }
+  | { readonly event: "done"; readonly sent: number };
 
 /** What crowd.py tells; the packets are of each viewer. */
 export type CrowdEvent =
@@ -96,6 +96,26 @@ export function runPython<Event extends { readonly event: string }>(
 ): Running<Event> {
   const path = fileURLToPath(new URL(script, import.meta.url));
   return follow(node.spawn("python3", [path, ...args]), `${script} on ${node.name}`);
+}
+
+/** A viewer's agent, and a player behind it that knows nothing of holes: what it sees is what a person would see. */
+export interface Audience {
+  readonly name: string;
+  readonly watch: Running<WatchEvent>;
+  /** Plays component 0. */
+  readonly player: Running<ReceiverEvent>;
+  /** Plays component 2. */
+  readonly soundPlayer: Running<ReceiverEvent>;
+}
+
+/** Starts both on a host; they are ready when it resolves. */
+export async function attend(node: LabNode, url: string): Promise<Audience> {
+  const watch = runWatch(node, url);
+  const { port } = await watch.until("ready");
+  const play = (at: number): Running<ReceiverEvent> => runPython(node, "rtp-receiver.py", "player", String(at));
+  const [player, soundPlayer] = [play(port), play(port + 2)];
+  await Promise.all([player.until("ready"), soundPlayer.until("ready")]);
+  return { name: node.name, watch, player, soundPlayer };
 }
 
 /** Reads a program's lines; lines that are no JSON objects are kept for the report of a failure, as is what it says on stderr. */

@@ -3,9 +3,9 @@
   rtp-receiver.py seed HOST PORT      as the client of the seed: punches with b'0' and receives on the same socket
   rtp-receiver.py player PORT         as a player: receives on 127.0.0.1:PORT
 
-Prints "ready" with the local port, "first" when the first packet comes, and on SIGTERM "done": packets, how many sequence
-numbers between the first and the last are missing or came twice, the sources, and silences over 300 ms as
-[milliseconds since 1970 when it began, its length in milliseconds].
+Prints "ready" with the local port, "first" when the first packet comes, "gap" when one comes after a silence of more than
+300 ms, with its length in milliseconds and when it ended in milliseconds since 1970, and on SIGTERM "done": packets, how
+many sequence numbers between the first and the last are missing or came twice, and the sources.
 """
 import json
 import signal
@@ -14,7 +14,7 @@ import sys
 import time
 
 mode, *rest = sys.argv[1:]
-packets, numbers, sources, gaps = 0, [], set(), []
+packets, numbers, sources = 0, [], set()
 
 
 def tell(event, **fields):
@@ -29,7 +29,7 @@ def stop(*_):
     seen = set(unwrapped)
     span = max(seen) - min(seen) + 1 if seen else 0
     tell("done", packets=packets, missing=span - len(seen), duplicates=packets - len(seen),
-         sources=sorted(sources), gaps=gaps)
+         sources=sorted(sources))
     sys.exit(0)
 
 
@@ -52,7 +52,7 @@ while True:
     if last is None:
         tell("first")
     elif now - last > 0.3:
-        gaps.append([round(last * 1000), round((now - last) * 1000)])
+        tell("gap", lengthMs=round((now - last) * 1000), endMs=round(now * 1000))
     last = now
     packets += 1
     numbers.append(int.from_bytes(data[2:4], "big"))

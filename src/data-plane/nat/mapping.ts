@@ -59,6 +59,8 @@ export interface ForwardingState {
    * what goes to them is not forwarded. All that is left out comes up to user space.
    */
   mappings(isLocal: (address: string) => boolean, families: ReadonlySet<4 | 6>): OwnedMapping[];
+  /** The flows that there are, with a hole or without. */
+  flows(): readonly Flow[];
   clear(): void;
 }
 
@@ -103,6 +105,8 @@ export function createForwardingState(): ForwardingState {
         return isFree ? [mapping] : [];
       });
     },
+
+    flows: () => [...flows.values()],
 
     clear() {
       flows.clear();

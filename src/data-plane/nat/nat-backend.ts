@@ -11,11 +11,10 @@ export interface NatBackend {
   readMappings(): Promise<Mapping[]>;
   /** Makes the kernel's rules exactly those for `ports` and `mappings`, in one step per table. */
   install(ports: PlanePorts, mappings: readonly Mapping[]): Promise<void>;
-  /**
-   * Removes and adds mappings, in one step per table. What removed mappings counted can still be read. A mapping that is
-   * removed and whose publisher and viewer are in an added one goes on counting.
-   */
-  change(removed: readonly Mapping[], added: readonly Mapping[]): Promise<void>;
+  /** Adds mappings, in one step per table. */
+  add(mappings: readonly Mapping[]): Promise<void>;
+  /** Takes mappings out, in one step per table; what they counted can still be read. */
+  cut(mappings: readonly Mapping[]): Promise<void>;
   /** What was counted, by `countKey`, since a mapping with that key was added. */
   readCounts(): Promise<ReadonlyMap<string, MappingCounts>>;
   /** Forgets what these mappings counted. */

@@ -4,7 +4,7 @@ import { createUserspacePlane, type PacketSender } from "../userspace/userspace-
 import { chooseTool, createBackend, tryBackend } from "./choose-backend.ts";
 import { carrierOf, deleteTracked, inTheWayOf, type Original } from "./conntrack.ts";
 import { readHostNetwork, readLocalAddresses } from "./host-network.ts";
-import { countKey, createForwardingState, type Mapping, mappingKey, type OwnedMapping } from "./mapping.ts";
+import { countKey, createForwardingState, mappingKey, type OwnedMapping } from "./mapping.ts";
 import type { NatBackend } from "./nat-backend.ts";
 import { findObstacles } from "./obstacles.ts";
 import { lockPlane, type ReleasePlane } from "./plane-lock.ts";
@@ -92,24 +92,26 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
     const wanted = desired(families);
     const removed = missingIn(installed, wanted);
     const added = missingIn(wanted, installed);
-    const before = installed;
-    const asMeant = removed.length + added.length === 0 || (await changeRules(backend, removed, added));
-    // From here on packets go the new way; what is tracked goes the old one until its entry is deleted.
-    await deleteTracked(run, [...removed.map(carrierOf), ...added.flatMap(inTheWayOf)]);
-    if (removed.length > 0 && asMeant) {
-      tallies.take(await backend.readCounts(), before.values());
-      const inUse = new Set([...wanted.values()].map(countKey));
-      const retired = removed.filter((mapping) => !inUse.has(countKey(mapping)));
-      await backend.forget(retired);
-      for (const mapping of retired) tallies.restart(countKey(mapping));
+    if (removed.length > 0) {
+      // From here on these packets are not tracked: they come up and are delivered to where they belong now.
+      const asMeant = await changeRules(() => backend.cut(removed));
+      await deleteTracked(run, removed.map(carrierOf));
+      if (!asMeant) return;
+      tallies.take(await backend.readCounts(), installed.values());
+      await backend.forget(removed);
+      for (const mapping of removed) tallies.restart(countKey(mapping));
     }
     installed = wanted;
+    if (added.length === 0) return;
+    // No packet can make such an entry anew before the mapping is there, since what has no mapping is not tracked.
+    await deleteTracked(run, added.flatMap(inTheWayOf));
+    await changeRules(() => backend.add(added));
   }
 
   /** False if all rules had to be put in anew, with counters at zero. */
-  async function changeRules(backend: NatBackend, removed: Mapping[], added: Mapping[]): Promise<boolean> {
+  async function changeRules(change: () => Promise<void>): Promise<boolean> {
     try {
-      await backend.change(removed, added);
+      await change();
       return true;
     } catch (error) {
       warn(`The nat plane's rules were not as it left them (${message(error)}); they are put in again.`);
@@ -148,13 +150,15 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
   }
 
   async function stop(): Promise<void> {
+    const flows = state.flows().map(({ publisher, local }) => ({ from: publisher, to: local }));
     state.clear();
     if (running === undefined) return;
     const { backend, release } = running;
     running = undefined;
     try {
       await backend.remove();
-      await deleteTracked(run, [...installed.values()].map(carrierOf));
+      // The last moments of the rules can leave an entry without a mapping, where a publisher sends on.
+      await deleteTracked(run, [...[...installed.values()].map(carrierOf), ...flows]);
       await putSwitchesBack(switches);
     } finally {
       await release();

@@ -95,7 +95,7 @@ async function iptablesObstacles(ports: PlanePorts, tool: NatTool, run: RunTool)
       for (const line of saved.split("\n")) {
         const [, first = "", last = first] = / --dport (\d+)(?::(\d+))? /.exec(line) ?? [];
         if (!/ -j (DNAT|REDIRECT) /.test(line) || !line.includes("-p udp") || first === "") continue;
-        const isPunch = / --comment "?punch"? /.test(line);
+        const isPunch = / --comment ("punch"|punch) /.test(line);
         if (isPunch && tool !== "nft") continue;
         const port = [ports.punch, ...ports.ingest].find((p) => p >= Number(first) && p <= Number(last));
         if (port === undefined) continue;

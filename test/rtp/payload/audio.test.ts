@@ -31,6 +31,16 @@ test("an AAC frame has one AU header, and is cut where it does not fit", () => {
   );
 });
 
+test("an AAC frame is cut from the first byte on that does not fit", () => {
+  const lengths = (frameLength: number): number[] =>
+    aacFormat(stereo)
+      .packetizer(204)(new Uint8Array(frameLength))
+      .map(({ bytes }) => bytes.length);
+  assert.deepEqual(lengths(200), [204]);
+  assert.deepEqual(lengths(201), [105, 104]);
+  assert.deepEqual(lengths(400), [204, 204]);
+});
+
 test("AAC frames that no AU header can describe are left out", () => {
   const packetize = aacFormat(stereo).packetizer(1388);
   assert.deepEqual(packetize(new Uint8Array()), []);

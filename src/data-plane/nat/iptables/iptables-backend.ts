@@ -83,24 +83,20 @@ export function createIptablesBackend(
       });
     },
 
-    async change(removed, added) {
-      await each(async (family) => {
-        const [gone, come] = [inFamily(family, removed), inFamily(family, added)];
-        const verb = (verb: "-D" | "-I", sets: readonly RuleSet[], table: Table): string[] =>
-          sets.flatMap((set) => set[table]).map((rule) => `${verb} ${rule}`);
-        const goneRules = gone.map((mapping) => mappingRules(mapping, ports));
-        const counted = new Set(gone.map(countKey));
-        const comeRules = come.flatMap((mapping) => [
-          mappingRules(mapping, ports),
-          ...(counted.has(countKey(mapping)) ? [] : [countRules(mapping)]),
-        ]);
-        // What is tracked without a translation waiting for it would stay without: the raw table closes first, opens last.
-        await restore(family, [
-          ["raw", verb("-D", goneRules, "raw")],
-          ["mangle", [...verb("-D", goneRules, "mangle"), ...verb("-I", comeRules, "mangle")]],
-          ["nat", [...verb("-D", goneRules, "nat"), ...verb("-I", comeRules, "nat")]],
-          ["raw", verb("-I", comeRules, "raw")],
-        ]);
+    // What is tracked without a translation waiting for it would stay without: the raw table opens last and closes first.
+    async add(mappings) {
+      await each((family) => {
+        const sets = inFamily(family, mappings).flatMap((m) => [mappingRules(m, ports), countRules(m)]);
+        const inserts = (table: Table): [Table, string[]] => [table, rulesOf(sets, table).map((rule) => `-I ${rule}`)];
+        return restore(family, [inserts("mangle"), inserts("nat"), inserts("raw")]);
+      });
+    },
+
+    async cut(mappings) {
+      await each((family) => {
+        const sets = inFamily(family, mappings).map((mapping) => mappingRules(mapping, ports));
+        const deletes = (table: Table): [Table, string[]] => [table, rulesOf(sets, table).map((rule) => `-D ${rule}`)];
+        return restore(family, [deletes("raw"), deletes("nat"), deletes("mangle")]);
       });
     },
 
@@ -173,6 +169,10 @@ export function createIptablesBackend(
         .join("\n");
     },
   };
+}
+
+function rulesOf(sets: readonly RuleSet[], table: Table): string[] {
+  return sets.flatMap((set) => set[table]);
 }
 
 /** Commands made of saved rules, by table. */

@@ -88,7 +88,7 @@ export function readPunchRules(saved: string): SavedRule[] {
   for (const line of saved.split("\n")) {
     if (line.startsWith("*")) table = line.slice(1).trim();
     const [, packets, bytes, rule] = /^\[(\d+):(\d+)\] -A (.*)$/.exec(line) ?? [];
-    if (rule === undefined || !/ --comment "?punch"?( |$)/.test(rule)) continue;
+    if (rule === undefined || !/ --comment ("punch"|punch)( |$)/.test(rule)) continue;
     rules.push({ table, rule, packets: Number(packets), bytes: Number(bytes) });
   }
   return rules;

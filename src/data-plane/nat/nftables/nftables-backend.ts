@@ -47,7 +47,8 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     install: (ports, mappings) =>
       change([`add table inet ${tableName}`, `delete table inet ${tableName}`, tableText(ports, mappings)]),
 
-    change: (removed, added) => change([...mappingCommands("delete", removed), ...mappingCommands("add", added)]),
+    add: (mappings) => change(mappingCommands("add", mappings)),
+    cut: (mappings) => change(mappingCommands("delete", mappings)),
 
     async readCounts() {
       const sets = readSets(await run("nft", ["-j", "list", "table", "inet", tableName]));

@@ -1,0 +1,42 @@
+import { type Command, Option } from "commander";
+import { defaultPunchPort } from "../core/punch-url.ts";
+import { cidrs, hostName, integer, integerOrNone, ipAddress } from "./option-parsers.ts";
+import { defaultComponents, defaultIngestPort } from "./relay-options.ts";
+
+/** Gives a command the options that say which relay is meant. */
+export function addRelayFlags(command: Command): Command {
+  const secret = (flags: string, description: string, variable: string): Option =>
+    new Option(flags, description).env(variable);
+  return command
+    .option("--config <file>", "YAML file with these settings in camel case and any number of streams")
+    .option("--listen <address>", "address to bind (default: every address of this host)", ipAddress)
+    .option("--public-address <host>", "host to print in URLs, for a server behind a cloud's 1:1 NAT", hostName)
+    .option("--punch-port <port>", `UDP port that viewers punch to (default: ${defaultPunchPort})`, integer(0, 65_535))
+    .option("--stream <name>", "name of the stream (default: live)")
+    .option(
+      "--ingest-port <port>",
+      `UDP port of component 0, or 'none' to take media by the publish key only (default: ${defaultIngestPort})`,
+      integerOrNone(1, 65_535),
+    )
+    .option(
+      "--components <count>",
+      `UDP ports of the stream, two for each RTP track (default: ${defaultComponents})`,
+      integer(1, 255),
+    )
+    .option("--from <cidr>", "take media only from this source (repeatable; default: first come)", cidrs)
+    .addOption(
+      secret(
+        "--view-key <key>",
+        "key to watch (default: generated once, kept in the state file)",
+        "PUNCHCAST_VIEW_KEY",
+      ),
+    )
+    .addOption(secret("--publish-key <key>", "key to publish (default: likewise)", "PUNCHCAST_PUBLISH_KEY"))
+    .addOption(
+      secret("--auth-secret <secret>", "take time-limited credentials, as TURN servers do", "PUNCHCAST_AUTH_SECRET"),
+    )
+    .option("--open", "take bare punches: any datagram opens a hole, viewers need no key")
+    .option("--open-from <cidr>", "take bare punches only from this source (repeatable)", cidrs)
+    .addOption(new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace", "nat"]))
+    .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)");
+}
