@@ -37,6 +37,13 @@ export function addRelayFlags(command: Command): Command {
     )
     .option("--open", "take bare punches: any datagram opens a hole, viewers need no key")
     .option("--open-from <cidr>", "take bare punches only from this source (repeatable)", cidrs)
-    .addOption(new Option("--plane <plane>", "what moves the media (default: userspace)").choices(["userspace", "nat"]))
+    .addOption(
+      new Option("--plane <plane>", "what moves the media (default: userspace)").choices([
+        "userspace",
+        "nat",
+        "ebpf",
+        "auto",
+      ]),
+    )
     .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)");
 }
