@@ -1,4 +1,4 @@
-import type { DataPlaneName } from "../data-plane/data-plane.ts";
+import type { PlaneChoice } from "../data-plane/choose-plane.ts";
 
 /**
  * How a check ended. `unneeded`: the host lacks something that these options do without; `unknown`: it could not be read;
@@ -38,7 +38,7 @@ export interface NeededPort {
 
 /** What a relay with certain options asks of its host. */
 export interface RelayNeed {
-  readonly plane: DataPlaneName;
+  readonly plane: PlaneChoice;
   /** The addresses to bind. */
   readonly addresses: readonly string[];
   /** The host that is printed in URLs, if one was given. */

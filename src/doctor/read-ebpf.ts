@@ -1,9 +1,12 @@
-import { decoded, malformed } from "../core/result.ts";
 import { probeEbpf } from "../data-plane/ebpf/probe.ts";
 import type { Fact } from "./facts.ts";
+import { attempt } from "./run-command.ts";
 
-/** Tries what the ebpf plane needs, as its own start does, and leaves nothing behind. */
-export async function tryEbpfPlane(): Promise<Fact<true>> {
-  const obstacle = await probeEbpf();
-  return obstacle === undefined ? decoded(true) : malformed(obstacle.message);
+/** Lets the ebpf plane try the kernel, its rights and its interfaces, as `--plane auto` does. */
+export function tryEbpfPlane(): Promise<Fact<true>> {
+  return attempt(async () => {
+    const problem = await probeEbpf();
+    if (problem !== undefined) throw problem;
+    return true as const;
+  });
 }

@@ -94,6 +94,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     requestsPerSecond: limits.requestsPerSecond,
     engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
     onUnseen: noteUnseen,
+    quiet: process.env.PUNCHCAST_EBPF_QUIET === "1",
   });
   const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({
@@ -159,10 +160,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   /** Opens the ports and starts the plane with what an earlier relay left; closes all if that fails. */
   async function start(): Promise<number> {
     try {
-      const punch = await openPorts();
+      // Before the ports open: a packet that came first would make its sender a new publisher, not the one that was known.
       const saved = plane.survivesRelay ? await options.journal?.load() : undefined;
       const now = clock.now();
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
+      const punch = await openPorts();
       await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
       started.resolve();
       carryOut({ changes: [], events });

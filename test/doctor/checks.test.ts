@@ -6,8 +6,8 @@ import { examine } from "../../src/doctor/examine.ts";
 import type { DefaultRoute, HostFacts, PortFact } from "../../src/doctor/facts.ts";
 import { checkOf, free, goodFacts, goodNeed, sysctls } from "./support.ts";
 
-test("a good host has nothing but ok, for either plane", () => {
-  for (const plane of ["userspace", "nat"] as const) {
+test("a good host has nothing but ok, for any plane", () => {
+  for (const plane of ["userspace", "nat", "ebpf", "auto"] as const) {
     const { checks, works, counts, planes } = examine(goodFacts, { ...goodNeed, plane });
     assert.deepEqual(
       checks.filter(({ status }) => status !== "ok"),

@@ -30,7 +30,9 @@ const send: PacketSender = (local, remote, bytes) => {
 const warn = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
 const natPlane = (): DataPlane => createNatPlane({ send, switches: createMemorySwitches(), warn, tool });
 const way = tool === "ebpf (clsact)" ? "clsact" : undefined;
-const plane = tool.startsWith("ebpf") ? createEbpfPlane({ send, warn, requestsPerSecond: 0, way }) : natPlane();
+const plane = tool.startsWith("ebpf")
+  ? createEbpfPlane({ send, warn, requestsPerSecond: 0, way, quiet: tool === "ebpf (quiet)" })
+  : natPlane();
 
 for (const port of [ports.punch, ...ports.ingest]) {
   const socket = createSocket("udp4");

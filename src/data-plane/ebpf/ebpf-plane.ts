@@ -18,6 +18,11 @@ export interface EbpfPlaneOptions {
   readonly warn: (message: string) => void;
   /** The core's limit of unproven requests a second from one prefix; 0: none. */
   readonly requestsPerSecond: number;
+  /**
+   * Keeps packets that the kernel has sent to every hole from coming up at all; they are counted as unseen. It makes the
+   * plane as cheap as routing, for relays whose user space does nothing with media. Default false.
+   */
+  readonly quiet?: boolean;
   /** Forces a way to attach; default: what the kernel has. */
   readonly way?: AttachWay | undefined;
 }
@@ -43,7 +48,7 @@ const floodFactor = 4;
  * same; `deliver` sends on from user space what the kernel could not: to viewers on this host or of the other IP version,
  * RTCP, fragments, and the packets of the moment before a flow is known.
  */
-export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlaneOptions): DataPlane {
+export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, way }: EbpfPlaneOptions): DataPlane {
   // One for each place, so that a packet is delivered to those only that the kernel did not serve.
   const users: Readonly<Record<Place, DataPlane>> = {
     kernel4: createUserspacePlane(send),
@@ -51,10 +56,14 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
     user: createUserspacePlane(send),
   };
   const placed = new Map<HoleId, Placed>();
+  const places = new Map<ComponentId, Record<Place, number>>();
+  const families = new Map<ComponentId, 4 | 6>();
   let running: { side: KernelSide; table: KernelTable; left: LeftToUser; release: ReleasePlane } | undefined;
   let ports: PlanePorts = { punch: 0, ingest: [] };
   let local = localAddresses();
   let listening = new Set<string>();
+  let fullBefore = 0;
+  let toldOfQueues = false;
   let last: Promise<unknown> = Promise.resolve();
 
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -75,25 +84,39 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
     if (old !== undefined) table.forgetViewer(old.target);
     table.knowViewer(target);
     placed.set(hole, { component, target, place });
+    if (old !== undefined) countPlace(old, -1, table);
+    countPlace({ component, place }, 1, table);
+  }
+
+  /** Only where every hole is the kernel's can user space do without the packets. */
+  function countPlace({ component, place }: Pick<Placed, "component" | "place">, by: number, table: KernelTable): void {
+    const counts = places.get(component) ?? { kernel4: 0, kernel6: 0, user: 0 };
+    counts[place] += by;
+    places.set(component, counts);
+    const isOneKind = counts.user === 0 && (counts.kernel4 === 0) !== (counts.kernel6 === 0);
+    const family = families.get(component);
+    const fits = family !== undefined && counts[family === 4 ? "kernel4" : "kernel6"] > 0;
+    if (!isRtcp(component)) table.setQuiet(component, quiet && isOneKind && fits);
   }
 
   function applyOne(change: ForwardingChange, table: KernelTable): void {
     if (change.type === "open-hole") put(change.hole, change.component, change.target, table);
-    else if (change.type === "set-flow")
-      table.setFlow(change.component, change.flow, flowKind(change.component, change.flow));
-    else if (change.type === "clear-flow") table.clearFlow(change.component);
-    else {
+    else if (change.type === "move-hole") {
+      const component = placed.get(change.hole)?.component;
+      if (component !== undefined) put(change.hole, component, change.target, table);
+    } else if (change.type === "close-hole") {
       const old = placed.get(change.hole);
       if (old === undefined) return;
-      if (change.type === "move-hole") {
-        put(change.hole, old.component, change.target, table);
-        return;
-      }
       placed.delete(change.hole);
       table.closeHole(change.hole);
       table.forgetViewer(old.target);
       void users[old.place].apply([change]);
-    }
+      countPlace(old, -1, table);
+    } else if (change.type === "set-flow") {
+      table.setFlow(change.component, change.flow, flowKind(change.component, change.flow));
+      families.set(change.component, addressFamily(change.flow.publisher.address));
+      countPlace({ component: change.component, place: "user" }, 0, table);
+    } else table.clearFlow(change.component);
   }
 
   function flowKind(component: ComponentId, flow: Flow): Parameters<KernelTable["setFlow"]>[2] {
@@ -128,6 +151,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
       const table = createKernelTable(side.maps, monotonicMs);
       for (const change of initial) applyOne(change, table);
       table.finishAdoption();
+      fullBefore = table.queueFull();
       listen(side);
       await side.attachments.follow();
       const left = createLeftToUser(side.config, side.maps.table("unfanned"));
@@ -139,11 +163,21 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
     }
   }
 
+  /** Once: the remedy is the same for every packet, and the counters go on telling. */
+  function tellOfFullQueues(total: number): void {
+    if (total === fullBefore || toldOfQueues) return;
+    toldOfQueues = true;
+    warn(
+      `${total - fullBefore} clones found a full queue and were lost: raise net.core.netdev_max_backlog (towards containers and virtual machines) or the interface's queue (ip link set dev … txqueuelen 10000) above viewers × packets per frame.`,
+    );
+  }
+
   async function stop(): Promise<void> {
     if (running === undefined) return;
     const { side, release } = running;
     running = undefined;
     placed.clear();
+    places.clear();
     try {
       await side.remove();
     } finally {
@@ -198,10 +232,11 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, way }: EbpfPlan
           return total;
         };
         const own = running?.table;
+        tellOfFullQueues(own?.queueFull() ?? 0);
         return {
           holes: sum([...parts.map(({ holes }) => holes), own?.holes() ?? new Map()]),
           components: sum([...parts.map(({ components }) => components), own?.components() ?? new Map()]),
-          unseen: new Map(),
+          unseen: own?.unseen() ?? new Map(),
         };
       }),
 

@@ -46,12 +46,13 @@ static u64 (*ktime_get_ns)(void) = (void *)5;
 static long (*skb_store_bytes)(struct skb *, u32, const void *, u32, u64) = (void *)9;
 static long (*l4_csum_replace)(struct skb *, u32, u64, u64, u64) = (void *)11;
 static long (*clone_redirect)(struct skb *, u32, u64) = (void *)13;
+static long (*redirect)(u32, u64) = (void *)23;
 static long (*skb_load_bytes)(const void *, u32, void *, u32) = (void *)26;
 static s64 (*csum_diff)(const void *, u32, const void *, u32, u32) = (void *)28;
 static long (*fib_lookup)(void *, struct fib *, int, u32) = (void *)69;
 static long (*loop)(u32, void *, void *, u64) = (void *)181;
 
-enum { TO_NEXT = -1, TO_NOBODY = 2 };
+enum { TO_NEXT = -1, TO_NOBODY = 2, TO_REDIRECT = 7 };
 enum { PSEUDO_HEADER = 0x10, KEEP_ZERO = 0x20, WORD = 4 };
 enum { FIB_NO_NEIGHBOUR = 7, FIB_TOO_BIG = 8 };
 /* The number of slots in `holes`: no list is longer. */
@@ -93,7 +94,9 @@ struct hole {
 enum { NO_ROUTE, NO_NEIGHBOUR, TOO_BIG, NO_ETHERNET, QUEUE_FULL, EXPIRED, REASONS };
 struct fanout {
 	u32 head4, head6;
-	u64 id, packets, bytes, reasons[REASONS], spare[6];
+	u64 id, packets, bytes, reasons[REASONS];
+	/* Set while user space wants no originals; and what it then did not see. */
+	u64 quiet, unseen_packets, unseen_bytes, spare[3];
 };
 
 struct settings {
@@ -152,7 +155,7 @@ struct walk {
 	struct skb *skb;
 	struct fanout *fanout;
 	u64 now;
-	u32 next, packets, bytes, base, some_left;
+	u32 next, packets, bytes, base, some_left, quiet, redirected;
 	struct headers headers;
 };
 
@@ -204,8 +207,13 @@ INLINE struct hole *next_hole(struct walk *walk)
 
 INLINE long send(struct walk *walk, struct hole *hole, u32 ifindex)
 {
-	if (clone_redirect(walk->skb, ifindex, 0))
+	/* Nobody wants the original: it goes to the last hole itself, which saves the costliest clone. */
+	if (walk->quiet && !walk->next && !walk->some_left) {
+		redirect(ifindex, 0);
+		walk->redirected = 1;
+	} else if (clone_redirect(walk->skb, ifindex, 0)) {
 		return not_sent(walk, hole, QUEUE_FULL);
+	}
 	ADD(hole->packets, walk->packets);
 	ADD(hole->bytes, walk->bytes);
 	return 0;
@@ -388,8 +396,19 @@ INLINE void begin(struct walk *walk, struct skb *skb, struct fanout *fanout, u32
 	walk->now = ktime_get_ns();
 	walk->packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
 	walk->bytes = bytes;
+	walk->quiet = READ_ONCE(fanout->quiet) != 0;
 	ADD(fanout->packets, walk->packets);
 	ADD(fanout->bytes, walk->bytes);
+}
+
+/* True if the packet ends here, with nobody above who wants it. */
+INLINE int ends_here(struct walk *walk)
+{
+	if (!walk->quiet || walk->some_left)
+		return 0;
+	ADD(walk->fanout->unseen_packets, walk->packets);
+	ADD(walk->fanout->unseen_bytes, walk->bytes);
+	return 1;
 }
 
 INLINE int finish(struct skb *skb, struct walk *walk, const struct flow_key *key, u32 payload, u32 length)
@@ -439,6 +458,8 @@ INLINE int ipv4(struct skb *skb)
 	u16 *words = (u16 *)&h->ip4;
 	walk.base = words[0] + words[1] + words[2] + words[3] + words[4];
 	loop(MOST_HOLES, to_hole4, &walk, 0);
+	if (ends_here(&walk))
+		return walk.redirected ? TO_REDIRECT : TO_NOBODY;
 	restore4(skb, &walk, &original);
 	return finish(skb, &walk, &key, payload, length - UDP);
 }
@@ -492,6 +513,8 @@ INLINE int ipv6(struct skb *skb)
 	original = walk.headers;
 	h->ip6.hops = 64;
 	loop(MOST_HOLES, to_hole6, &walk, 0);
+	if (ends_here(&walk))
+		return walk.redirected ? TO_REDIRECT : TO_NOBODY;
 	restore6(skb, &walk, &original);
 	return finish(skb, &walk, &key, ETH + IP6 + UDP, length - UDP);
 }

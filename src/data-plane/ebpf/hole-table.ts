@@ -7,6 +7,7 @@ import {
   holeOffsets,
   holeSlots,
   mapDefinitions,
+  type NotSentReason,
   notSentReasons,
   writeAddress,
   writePort,
@@ -32,8 +33,14 @@ export interface HoleTable {
   counters(slot: number): Counters;
   /** What came in for a fan-out since its slot was made. */
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
+  /** Says whether user space can do without the originals. */
+  setQuiet(fanout: number, isQuiet: boolean): void;
+  /** What it did without. */
+  unseen(fanout: number): Pick<Counters, "packets" | "bytes">;
   /** How often it did not send, in the order of `notSentReasons`. */
   reasons(fanout: number): number[];
+  /** How often it was for this reason, over all fan-outs. */
+  notSent(reason: NotSentReason): number;
   /** True if the packet that came at this time of the kernel's was left to user space for this hole. */
   wasLeft(slot: number, at: bigint): boolean;
   /** Every linked hole, as found in memory. */
@@ -162,8 +169,23 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.bytes) / 8),
     }),
 
+    setQuiet(fanout, isQuiet) {
+      fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.quiet) / 8] = isQuiet ? 1n : 0n;
+    },
+
+    unseen: (fanout) => ({
+      packets: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenPackets) / 8),
+      bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenBytes) / 8),
+    }),
+
     reasons: (fanout) =>
       notSentReasons.map((_, i) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.reasons) / 8 + i)),
+
+    notSent(reason) {
+      let sum = 0;
+      for (const fanout of fanouts.values()) sum += this.reasons(fanout)[notSentReasons.indexOf(reason)] ?? 0;
+      return sum;
+    },
 
     wasLeft: (slot, at) =>
       (longs[long(slot, holeOffsets.leftFrom)] ?? 0n) <= at && at <= (longs[long(slot, holeOffsets.leftUntil)] ?? 0n),

@@ -27,6 +27,12 @@ export interface KernelTable {
   sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
   knowViewer(target: HoleTarget): void;
   forgetViewer(target: HoleTarget): void;
+  /** Says whether user space can do without this component's originals. */
+  setQuiet(component: ComponentId, isQuiet: boolean): void;
+  /** What user space did without since this plane started. */
+  unseen(): ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
+  /** How often packets found a full queue, over all components. */
+  queueFull(): number;
   holes(): ReadonlyMap<HoleId, Counters>;
   components(): ReadonlyMap<ComponentId, Counters>;
   /** Removes what was found and is not wanted: called once, after all that is wanted was set. */
@@ -63,6 +69,7 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
   const owners = new Map<string, ComponentId>();
   const replaced = new Map<string, number>();
   const closed = new Map<ComponentId, Counters>();
+  const unseenBefore = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
   const found = new Map(table.linked().map((hole) => [hole.id, hole]));
   const foundFlows = new Set(flows.keys().map((key) => key.toString("hex")));
   const foundViewers = new Set(viewers.keys().map((key) => key.toString("hex")));
@@ -177,6 +184,25 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
     },
 
     forgetViewer: ({ remote }) => void viewers.delete(endpointKey(remote)),
+
+    setQuiet(component, isQuiet) {
+      const fanout = table.fanout(idOf(component));
+      if (fanout === undefined) return;
+      if (!unseenBefore.has(component)) unseenBefore.set(component, table.unseen(fanout));
+      table.setQuiet(fanout, isQuiet);
+    },
+
+    unseen() {
+      const unseen = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
+      for (const [component, before] of unseenBefore) {
+        const { packets, bytes } = table.unseen(table.fanout(idOf(component)) ?? 0);
+        if (packets > before.packets)
+          unseen.set(component, { packets: packets - before.packets, bytes: bytes - before.bytes });
+      }
+      return unseen;
+    },
+
+    queueFull: () => table.notSent("queue-full"),
 
     holes: () => new Map([...holes].map(([id, hole]) => [id, plus(hole.before, table.counters(hole.slot))])),
 

@@ -2,7 +2,7 @@ import { addressToBytes, type Endpoint } from "../../core/address.ts";
 import type { Flow } from "../../relay/forwarding.ts";
 
 /** Told apart from other layouts, so that a relay adopts only what it understands. Counts up with every change of fanout.bpf.c's structures. */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 
 /** One map as fanout.bpf.c names it. `shared` maps are memory that this process sees, too. */
 export interface MapDefinition {
@@ -70,10 +70,23 @@ export const holeOffsets = {
 } as const;
 
 /** Offsets into a slot of `fanouts`, in bytes. */
-export const fanoutOffsets = { head4: 0, head6: 4, id: 8, packets: 16, bytes: 24, reasons: 32 } as const;
+export const fanoutOffsets = {
+  head4: 0,
+  head6: 4,
+  id: 8,
+  packets: 16,
+  bytes: 24,
+  reasons: 32,
+  quiet: 80,
+  unseenPackets: 88,
+  unseenBytes: 96,
+} as const;
 
 /** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
 export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
+
+/** One of them. */
+export type NotSentReason = (typeof notSentReasons)[number];
 
 /** Set in the time of a record of `unfanned` if only some holes were left out. */
 export const partly: bigint = 1n << 63n;

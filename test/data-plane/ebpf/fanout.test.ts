@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Endpoint } from "../../../src/core/address.ts";
+import { createLab, type Lab } from "../../../src/lab/lab.ts";
+import { type FrameOptions, udpFrame } from "../../support/frames.ts";
+import { needsLab } from "../../support/lab.ts";
+import { type LineDriven, lineDriven } from "../../support/line-driven.ts";
+
+const options = { ...(await needsLab("root", "python3")), timeout: 30_000 };
+const relay = { 4: "10.10.10.197", 6: "fd00:10::197" } as const;
+const viewer = { 4: "10.10.10.112", 6: "fd00:10::112" } as const;
+const publisher = {
+  4: { address: "192.0.2.9", port: 9099 },
+  6: { address: "2001:db8::9", port: 9099 },
+} as const;
+const punchcast = (name: string): string => fileURLToPath(new URL(`../../support/${name}`, import.meta.url));
+
+interface Outcome {
+  readonly verdict: number;
+  readonly isUnchanged: boolean;
+  readonly isWrittenDown: boolean;
+  readonly holes: readonly (readonly [string, { readonly packets: number; readonly bytes: number }])[];
+}
+
+/** The program, and a viewer of it. */
+interface Bench {
+  readonly program: LineDriven;
+  run(from: Endpoint, to: Endpoint, frame: FrameOptions, segments?: number): Promise<Outcome>;
+  /** What the viewer got since it was asked last: payload, source address and port. */
+  received(family: 4 | 6): Promise<(readonly [string, string, number])[]>;
+  close(): Promise<void>;
+}
+
+let lab: Lab | undefined;
+after(() => lab?.close());
+
+async function bench(requestsPerSecond = 0): Promise<Bench> {
+  lab ??= await createLab({
+    publicSegment: { subnet: "10.10.10.0/24", subnet6: "fd00:10::/64" },
+    routers: [],
+    hosts: [
+      { name: "relay", address: relay[4], address6: relay[6] },
+      { name: "C1", address: viewer[4], address6: viewer[6] },
+    ],
+  });
+  const viewers = lineDriven(lab.host("C1"), "python3", [punchcast("udp-agent.py")]);
+  const program = lineDriven(lab.host("relay"), process.execPath, [
+    punchcast("ebpf-run.ts"),
+    String(requestsPerSecond),
+  ]);
+  const ports = { 4: 0, 6: 0 };
+  const seen = { 4: 0, 6: 0 };
+  for (const family of [4, 6] as const) {
+    ports[family] = await viewers.call("open", viewer[family]);
+    // The relay's host learns the viewer's Ethernet address from its punch.
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      await viewers.call("send", ports[family], relay[family], 9000, ["30"]);
+      const { stdout } = await lab.host("relay").run("ip", ["neigh", "show", viewer[family]]);
+      if (stdout.includes("lladdr")) break;
+      await delay(20);
+    }
+    const local = { address: relay[family], port: 9000 };
+    const component = `live/${family}`;
+    const flow = { local: { address: relay[family], port: 9099 }, publisher: publisher[family] };
+    await program.call("setFlow", component, flow, "fan-out");
+    const remote = { address: viewer[family], port: ports[family] };
+    assert.equal(await program.call("setHole", `hole-${family}`, component, { local, remote }), true);
+  }
+  return {
+    program,
+    run: (from, to, frame, segments = 0) => program.call("run", udpFrame(from, to, frame).toString("hex"), segments),
+    async received(family) {
+      await delay(30);
+      const all = await viewers.call<(readonly [string, string, number])[]>("from", ports[family]);
+      const fresh = all.slice(seen[family]);
+      seen[family] = all.length;
+      return fresh.map(([payload, address, port]) => [payload, address, port]);
+    },
+    close: async () => void (await Promise.all([viewers.kill(), program.kill()])),
+  };
+}
+
+async function withBench(body: (bench: Bench) => Promise<void>, requestsPerSecond = 0): Promise<void> {
+  const made = await bench(requestsPerSecond);
+  try {
+    await body(made);
+  } finally {
+    await made.close();
+  }
+}
+
+const payload = Uint8Array.from({ length: 101 }, (_, i) => (i * 37) & 0xff);
+const hex = Buffer.from(payload).toString("hex");
+const ingest = (family: 4 | 6): Endpoint => ({ address: relay[family], port: 9099 });
+/** TC_ACT_UNSPEC, TC_ACT_SHOT and TC_ACT_REDIRECT. */
+const [goesUp, isDropped, isRedirected] = [-1, 2, 7];
+
+for (const family of [4, 6] as const) {
+  test(
+    `IPv${family}: a packet is cloned with a right checksum, and the original goes up as it came`,
+    options,
+    async () => {
+      await withBench(async ({ run, received }) => {
+        for (const length of [0, 1, 11, 12, 101]) {
+          const part = payload.subarray(0, length);
+          const outcome = await run(publisher[family], ingest(family), { payload: part });
+          assert.deepEqual([outcome.verdict, outcome.isUnchanged, outcome.isWrittenDown], [goesUp, true, false]);
+          assert.deepEqual(await received(family), [[Buffer.from(part).toString("hex"), relay[family], 9000]]);
+        }
+        const { holes } = await run(publisher[family], ingest(family), { payload }, 3);
+        const counters = new Map(holes).get(`hole-${family}`);
+        assert.equal(counters?.packets, 5 + 3, "a super-packet counts for its segments");
+        assert.equal(counters?.bytes, 0 + 1 + 11 + 12 + 101 + 101);
+      });
+    },
+  );
+
+  test(`IPv${family}: what is not plain goes up untouched and is written down for user space`, options, async () => {
+    await withBench(async ({ run, received }) => {
+      const odd: FrameOptions[] = [{ payload, isFragment: true }];
+      if (family === 4) odd.push({ payload, hasOptions: true });
+      for (const frame of odd) {
+        const outcome = await run(publisher[family], ingest(family), frame);
+        assert.deepEqual([outcome.verdict, outcome.isUnchanged, outcome.isWrittenDown], [goesUp, true, true]);
+      }
+      assert.deepEqual(await received(family), []);
+    });
+  });
+
+  test(`IPv${family}: tagged, truncated and foreign frames go up untouched and unnoticed`, options, async () => {
+    await withBench(async ({ run, received }) => {
+      const others: [Endpoint, Endpoint, FrameOptions][] = [
+        [publisher[family], ingest(family), { payload, isTagged: true }],
+        [publisher[family], ingest(family), { payload, cut: 1 }],
+        [publisher[family], ingest(family), { payload, cut: payload.length + 4 }],
+        [publisher[family], { ...ingest(family), port: 9098 }, { payload }],
+        [{ ...publisher[family], port: 9098 }, ingest(family), { payload }],
+      ];
+      for (const [from, to, frame] of others) {
+        const outcome = await run(from, to, frame);
+        assert.deepEqual([outcome.verdict, outcome.isUnchanged, outcome.isWrittenDown], [goesUp, true, false]);
+      }
+      assert.deepEqual(await received(family), []);
+    });
+  });
+
+  test(
+    `IPv${family}: a wrong checksum stays wrong, so that no viewer takes the packet for right`,
+    options,
+    async () => {
+      await withBench(async ({ run, received }) => {
+        const outcome = await run(publisher[family], ingest(family), { payload, checksum: "wrong" });
+        assert.deepEqual([outcome.verdict, outcome.isUnchanged], [goesUp, true]);
+        assert.deepEqual(await received(family), []);
+      });
+    },
+  );
+}
+
+test("IPv4 without a checksum stays without; IPv6 without one, which may not be, is left alone", options, async () => {
+  await withBench(async ({ run, received }) => {
+    const outcome = await run(publisher[4], ingest(4), { payload, checksum: "none" });
+    assert.deepEqual([outcome.verdict, outcome.isUnchanged], [goesUp, true]);
+    assert.deepEqual(await received(4), [[hex, relay[4], 9000]]);
+    await run(publisher[6], ingest(6), { payload, checksum: "none" });
+    assert.deepEqual(await received(6), []);
+  });
+});
+
+test("a publisher's STUN goes up only, and its media is cloned, on the punch port", options, async () => {
+  await withBench(async ({ program, run, received }) => {
+    const punch = { address: relay[4], port: 9000 };
+    await program.call("setFlow", "live/4", { local: punch, publisher: publisher[4] }, "fan-out-beside-stun");
+    const stun = Buffer.alloc(40);
+    stun.writeUInt32BE(0x0001_0014, 0);
+    stun.writeUInt32BE(0x2112_a442, 4);
+    assert.equal((await run(publisher[4], punch, { payload: stun })).verdict, goesUp);
+    assert.deepEqual(await received(4), []);
+    await run(publisher[4], punch, { payload });
+    assert.deepEqual(await received(4), [[hex, relay[4], 9000]]);
+  });
+});
+
+test("unknown sources over the rate are dropped; viewers, publishers and other prefixes are not", options, async () => {
+  await withBench(async ({ program, run }) => {
+    await program.call("listen", relay[4], 9000, 1);
+    await program.call("listen", relay[4], 9099, 2);
+    for (const port of [9000, 9099]) {
+      const to = { address: relay[4], port };
+      const flood = async (address: string, count: number): Promise<number> => {
+        let dropped = 0;
+        for (let i = 0; i < count; i += 1) {
+          const { verdict } = await run({ address, port: 1000 + i }, to, { payload });
+          if (verdict === isDropped) dropped += 1;
+        }
+        return dropped;
+      };
+      const dropped = await flood("198.51.100.7", 60);
+      assert.ok(dropped >= 35 && dropped <= 50, `${dropped} of 60 at a rate of 10 and a burst of 11`);
+      assert.equal(await flood("198.51.101.7", 10), 0, "another /24 has a bucket of its own");
+      assert.equal(await flood("198.51.100.200", 1), 1, "the same /24 has not");
+    }
+    await program.call("knowViewer", { local: ingest(4), remote: { address: "198.51.100.7", port: 5 } });
+    const known = await run({ address: "198.51.100.7", port: 5 }, { address: relay[4], port: 9000 }, { payload });
+    assert.equal(known.verdict, goesUp);
+    assert.equal((await run(publisher[4], ingest(4), { payload })).verdict, goesUp);
+  }, 10);
+});
+
+test("where nobody wants the original, it goes to the last hole itself and is counted as unseen", options, async () => {
+  await withBench(async ({ program, run, received }) => {
+    await program.call("setQuiet", "live/4", true);
+    const outcome = await run(publisher[4], ingest(4), { payload });
+    assert.equal(outcome.verdict, isRedirected);
+    const elsewhere = { address: "10.10.10.250", port: 9 };
+    await program.call("setHole", "unreachable", "live/4", { local: ingest(4), remote: elsewhere });
+    const partly = await run(publisher[4], ingest(4), { payload });
+    assert.deepEqual([partly.verdict, partly.isUnchanged, partly.isWrittenDown], [goesUp, true, true]);
+    assert.deepEqual(await received(4), [[hex, relay[4], 9000]], "a test run does not carry redirects out");
+    assert.deepEqual(await program.call("unseen"), [["live/4", { packets: 1, bytes: payload.length }]]);
+  });
+});

@@ -1,0 +1,72 @@
+/*
+ * The ebpf plane's program in a host of the lab, attached to nothing and driven line by line: `["run", frame in hex,
+ * segments]` runs it on a crafted frame (BPF_PROG_TEST_RUN) and answers what it said and did.
+ *
+ *   ebpf-run.ts REQUESTS-PER-SECOND
+ */
+import { createInterface } from "node:readline";
+import { bpfCommands, openKernel } from "../../src/data-plane/ebpf/bpf-syscall.ts";
+import { allowLookups } from "../../src/data-plane/ebpf/forwarding-switch.ts";
+import { createKernelTable } from "../../src/data-plane/ebpf/kernel-table.ts";
+import { configOffsets, endpointKey } from "../../src/data-plane/ebpf/layout.ts";
+import { openMaps } from "../../src/data-plane/ebpf/maps.ts";
+import { loadProgram } from "../../src/data-plane/ebpf/program.ts";
+
+const kernel = await openKernel();
+const maps = openMaps(kernel);
+const program = await loadProgram(kernel, (name) => maps.fds.get(name));
+const table = createKernelTable(maps, () => Number(process.hrtime.bigint()) / 1e6);
+const config = new BigUint64Array(maps.memory("config"));
+const rate = Number(process.argv[2]);
+config[configOffsets.interval / 8] = rate > 0 ? BigInt(Math.round(1e9 / rate)) : 0n;
+config[configOffsets.burst / 8] = 1_000_000_000n;
+await allowLookups();
+
+function run(hex: string, segments = 0): unknown {
+  const [frame, out, attr] = [Buffer.from(hex, "hex"), Buffer.alloc(2048), Buffer.alloc(144)];
+  // struct __sk_buff up to gso_size.
+  const context = Buffer.alloc(180);
+  context.writeUInt32LE(segments, 164);
+  const before = config[configOffsets.unfanned / 8] ?? 0n;
+  const result = kernel.bpf(
+    bpfCommands.testRun,
+    [
+      [0, program],
+      [8, frame.length],
+      [12, out.length],
+      [16, frame],
+      [24, out],
+      [40, context.length],
+      [48, context],
+    ],
+    attr,
+  );
+  if (result < 0) throw new Error(`BPF_PROG_TEST_RUN: error ${-result}`);
+  return {
+    verdict: attr.readInt32LE(4),
+    isUnchanged: out.subarray(0, attr.readUInt32LE(12)).equals(frame),
+    isWrittenDown: (config[configOffsets.unfanned / 8] ?? 0n) > before,
+    holes: [...table.holes()],
+  };
+}
+
+const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
+  run,
+  setFlow: table.setFlow,
+  setHole: table.setHole,
+  setQuiet: table.setQuiet,
+  unseen: () => [...table.unseen()],
+  knowViewer: table.knowViewer,
+  listen: (address: string, port: number, kind: number) =>
+    maps.table("listening").set(endpointKey({ address, port }), Buffer.from([kind, 0, 0, 0])),
+};
+
+for await (const line of createInterface(process.stdin)) {
+  const [method, ...args] = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ value: methods[method]?.(...(args as never[])) ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
+process.exit();
