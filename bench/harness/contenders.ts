@@ -35,7 +35,10 @@ export interface Contender {
 export const sinkPort = 7_000;
 
 /** Where contenders take packets in, and where Punchcast takes punches. */
-export const ingest = { address: addresses.relayIngest, port: 9_099 } as const;
+export const ingest: { readonly address: string; readonly port: number } = {
+  address: addresses.relayIngest,
+  port: 9_099,
+};
 const punch = { address: addresses.relayPunch, port: 9_000 };
 
 /** The kernel forwards, nothing is rewritten: the floor. */
