@@ -17,6 +17,8 @@ export interface ReceiveBatch {
   address(index: number): number;
   /** The same, as an array. */
   bytes(index: number): Uint8Array;
+  /** One of them; 0 beyond the end. Makes no garbage. */
+  byteAt(index: number, offset: number): number;
   /** If the kernel joined datagrams of one sender: the size of each but the last, which may be shorter. Otherwise 0. */
   segment(index: number): number;
   /** Holds each sender's socket address at `index * 32`. */
@@ -66,6 +68,7 @@ export function createReceiveBatch(libc: Libc): ReceiveBatch {
     length,
     address: (index) => payload.address + index * slotBytes,
     bytes: (index) => payload.u8.subarray(index * slotBytes, index * slotBytes + length(index)),
+    byteAt: (index, offset) => (offset < length(index) ? (payload.u8[index * slotBytes + offset] ?? 0) : 0),
     segment(index) {
       if (headers.u32[word(index, messageHeader.controlLength)] === 0) return 0;
       const at = (index * controlMessage.size) >> 2;

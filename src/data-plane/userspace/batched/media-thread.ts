@@ -39,6 +39,12 @@ const seenEveryMs = 250;
 const patienceMsPerHole = 0.0001;
 const [leastPatienceMs, mostPatienceMs] = [0.005, 0.05];
 
+/** After so many packets that came alone a stream is taken for one of single packets, until two come together. */
+const singlePackets = 8;
+
+/** RFC 8489 §5. */
+const magicCookie = [0x21, 0x12, 0xa4, 0x42];
+
 /** No packet waits longer for others. */
 const longestBatchMs = 1;
 
@@ -105,7 +111,8 @@ function readSocket(socket: MediaSocket): void {
   const flows = table.flowsAt(socket.local);
   const { u8, u32 } = batch.sources;
   let count = batch.receive(socket.fd);
-  if (count > 0) count = gather(socket.fd, count, flows?.get(socketAddressKey(u8, u32, 0))?.fanOut.size ?? 0);
+  const first = count > 0 ? flows?.get(socketAddressKey(u8, u32, 0)) : undefined;
+  if (first !== undefined) count = gather(socket.fd, count, first);
   let current: InstalledFlow | undefined;
   for (let i = 0; i < count; i += 1) {
     const offset = i * addressSlot;
@@ -140,11 +147,12 @@ function readSocket(socket: MediaSocket): void {
  * longer, cost as much as all the others together, and delay them. Nothing is waited for beyond a small share of the time
  * that sending will take, nor once a frame has ended, so a packet for a few viewers leaves at once.
  */
-function gather(fd: number, first: number, holes: number): number {
-  const patienceMs = Math.min(holes * patienceMsPerHole, mostPatienceMs);
-  if (patienceMs < leastPatienceMs) return first;
+function gather(fd: number, taken: number, flow: InstalledFlow): number {
+  const patienceMs = Math.min(flow.fanOut.size * patienceMsPerHole, mostPatienceMs);
+  if (taken > 1) flow.lone = 0;
+  if (patienceMs < leastPatienceMs || flow.lone >= singlePackets) return taken;
   const startedAt = performance.now();
-  let [count, heardAt] = [first, startedAt];
+  let [count, heardAt] = [taken, startedAt];
   while (count < batch.most && !endsFrame(count - 1)) {
     const more = batch.receive(fd, count);
     const now = performance.now();
@@ -153,13 +161,13 @@ function gather(fd: number, first: number, holes: number): number {
     count += more;
     if (now - startedAt >= longestBatchMs) break;
   }
+  if (count === 1) flow.lone += 1;
   return count;
 }
 
 /** RFC 3550 §5.1: version 2 and the marker, which payload formats for video set on the last packet of a frame. */
 function endsFrame(index: number): boolean {
-  const bytes = batch.bytes(index);
-  return (bytes[0] ?? 0) >> 6 === 2 && ((bytes[1] ?? 0) & 0x80) !== 0;
+  return batch.byteAt(index, 0) >> 6 === 2 && (batch.byteAt(index, 1) & 0x80) !== 0;
 }
 
 function flush({ fanOut }: InstalledFlow): void {
@@ -169,9 +177,8 @@ function flush({ fanOut }: InstalledFlow): void {
 
 /** RFC 8489 §5: two zero bits first, and the magic cookie at offset 4. */
 function isStun(index: number): boolean {
-  const bytes = batch.bytes(index);
-  const isCookie = bytes[4] === 0x21 && bytes[5] === 0x12 && bytes[6] === 0xa4 && bytes[7] === 0x42;
-  return (bytes[0] ?? 0xff) <= 3 && bytes.length >= 20 && isCookie;
+  if (batch.byteAt(index, 0) > 3 || batch.length(index) < 20) return false;
+  return magicCookie.every((value, k) => batch.byteAt(index, 4 + k) === value);
 }
 
 function handUp(socket: MediaSocket, index: number): void {
