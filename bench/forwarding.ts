@@ -14,6 +14,7 @@ import { allowedCpus, busySeconds, idleLoad } from "./harness/cpu.ts";
 import { markdownTable, writeSection } from "./harness/document.ts";
 import { type Arrival, compileLoad, endSink, type Load, lineReader } from "./harness/load.ts";
 import { addresses, type BenchNetwork, createBenchNetwork } from "./harness/network.ts";
+import { available, peers } from "./harness/peers.ts";
 import { formatSpread, spreadOf } from "./harness/statistics.ts";
 
 const { values } = parseArgs({
@@ -30,14 +31,6 @@ const loads: readonly Load[] = [
   { packetsPerSecond: 20_000, burst: 10, seconds, bytes: 1_200 },
   { packetsPerSecond: 30_000, burst: 25, seconds, bytes: 1_200 },
 ];
-const contenders: readonly Contender[] = [
-  routing,
-  punchcast("ebpf"),
-  punchcast("nat"),
-  punchcast("userspace", "batched"),
-  punchcast("userspace", "dgram"),
-];
-
 interface Result extends Arrival {
   readonly microsecondsPerPacket: number;
   readonly lost: number;
@@ -45,6 +38,10 @@ interface Result extends Arrival {
 }
 
 const generator = compileLoad();
+const contenders: readonly Contender[] = [
+  ...[routing, punchcast("ebpf"), punchcast("nat"), punchcast("userspace", "batched"), punchcast("userspace", "dgram")],
+  ...available(peers(generator.path)),
+];
 const network = await createBenchNetwork();
 try {
   const sections: string[] = [];
@@ -70,7 +67,7 @@ try {
 }
 
 async function measure(at: BenchNetwork, contender: Contender, load: Load): Promise<Result> {
-  const stop = await contender.start(at);
+  const running = await contender.start(at, 1);
   try {
     const punchArgs = contender.punch ? [contender.punch.address, String(contender.punch.port)] : [];
     const sink = at.spawn("sink", generator.path, ["receive", String(sinkPort), ...punchArgs]);
@@ -90,7 +87,7 @@ async function measure(at: BenchNetwork, contender: Contender, load: Load): Prom
     const lost = before + sent - arrival.received;
     return { ...arrival, sent: before + sent, lost, microsecondsPerPacket: (cpu * 1e6) / sent };
   } finally {
-    await stop();
+    await running.stop();
   }
 }
 
@@ -108,7 +105,10 @@ function introduction(): string {
     `over two veth pairs, packets of 1,200 bytes. CPU is all that CPU ${allowedCpus()} did (user, system, softirq, from \`/proc/stat\`),`,
     "generator and sink included, less the idle load before each run. Median (least-most). Delay is one way, from the source's",
     `clock to the sink's (the same clock). ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}.`,
-    `The relay is at ${addresses.relayIngest} and ${addresses.relayPunch}; every relay has one bare viewer.`,
+    `The relay is at ${addresses.relayIngest} and ${addresses.relayPunch}; every relay of Punchcast's has one bare viewer.`,
+    "",
+    ...contenders.map(({ name, settings }) => `- ${name}: ${settings}`),
+    "- coturn: left out, since it relays to peers that a TURN client names, which no publisher of RTP does",
   ].join("\n");
 }
 

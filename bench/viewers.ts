@@ -9,7 +9,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -30,6 +30,9 @@ const ports = { punch: 19_000, ingest: 19_099 };
 const folder = await mkdtemp(join(tmpdir(), "punchcast-bench-"));
 const children: ChildProcess[] = [];
 try {
+  // The crowd is one address, which the relay's limits take for one household.
+  const config = join(folder, "relay.yaml");
+  await writeFile(config, `limits: { holesPerAddress: ${viewers + 1}, requestsPerSecond: ${viewers * 10} }\n`);
   const relay = start("../bin/punchcast.js", [
     ...[
       "relay",
@@ -41,7 +44,7 @@ try {
       "--ingest-port",
       String(ports.ingest),
     ],
-    ...["--components", "2", "--state", join(folder, "relay.json")],
+    ...["--components", "2", "--config", config, "--state", join(folder, "relay.json")],
   ]);
   const { streams } = await firstLine(relay, (line) => line.event === "listening");
   const crowd = start("./load/viewers-crowd.ts", [String(streams[0].watchUrl), String(viewers)]);

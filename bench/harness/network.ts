@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Holder, startHolder } from "../../src/lab/holder.ts";
 
 /** Where the bench's traffic goes: source, relay and sink, three namespaces in a row over two veth pairs. */
@@ -45,6 +46,8 @@ ip -n sink route add default via ${addresses.relayPunch}
 export async function createBenchNetwork(): Promise<BenchNetwork> {
   const holder: Holder = await startHolder();
   await holder.run(undefined, "sh", ["-e"], { input: script });
+  // The kernel takes up to a second to call a new device running, and a relay binds the addresses of running devices.
+  await delay(1_500);
   return {
     spawn: (place, command, args) => holder.spawn(place, command, args, { stdio: ["pipe", "pipe", "inherit"] }),
     run: async (place, command, args) => (await holder.run(place, command, args)).stdout,

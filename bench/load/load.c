@@ -2,6 +2,9 @@
  * The bench's load generator and its sink: UDP packets at a steady rate, counted and timed at the other end.
  *
  *   load send ADDRESS PORT SOURCE-PORT PACKETS-PER-SECOND BURST SECONDS SIZE     prints {"sent":N}
+ *   load punch FIRST-PORT COUNT RELAY-ADDRESS RELAY-PORT    COUNT viewers that punch every 2 s and read nothing: what comes to
+ *       them is counted and dropped before it reaches a socket. Prints "ready"; ends with its standard input
+ *   load relay PORT FROM-ADDRESS FROM-PORT TO-ADDRESS FIRST-PORT COUNT    the C peer: recvmmsg, then sendmmsg to each viewer
  *   load receive PORT [RELAY-ADDRESS RELAY-PORT]                                 prints "ready", then at the end of its
  *       standard input {"received":N,"p50":ns,"p99":ns,"p999":ns,"max":ns}; with a relay it punches '0' every 2 s
  *
@@ -28,18 +31,21 @@ static uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int open_socket(int port) {
-  int fd = socket(AF_INET, SOCK_DGRAM, 0), size = BUFFER_BYTES;
+static int open_at(const char *address, int port, int size) {
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
   /* The force needs a right that the bench has in its namespaces; without it the system's limit holds. */
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size)) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  inet_pton(AF_INET, address, &at.sin_addr);
   if (bind(fd, (struct sockaddr *)&at, sizeof at)) {
     perror("load: bind");
     exit(1);
   }
   return fd;
 }
+
+static int open_socket(int port) { return open_at("0.0.0.0", port, BUFFER_BYTES); }
 
 static int send_load(char **arg) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arg[1]))};
@@ -162,9 +168,71 @@ static int receive_load(int argc, char **arg) {
   return 0;
 }
 
+static int punch(char **arg) {
+  int first = atoi(arg[0]), count = atoi(arg[1]);
+  struct sockaddr_in relay = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arg[3]))};
+  inet_pton(AF_INET, arg[2], &relay.sin_addr);
+  int *fds = calloc((size_t)count, sizeof *fds);
+  if (fds == NULL) return 1;
+  for (int i = 0; i < count; i++) fds[i] = open_at("0.0.0.0", first + i, 4096);
+  struct pollfd end = {0, POLLIN, 0};
+  do {
+    for (int i = 0; i < count; i++) sendto(fds[i], "0", 1, 0, (struct sockaddr *)&relay, sizeof relay);
+    puts("ready");
+    fflush(stdout);
+  } while (poll(&end, 1, 2000) == 0);
+  return 0;
+}
+
+static int relay_load(char **arg) {
+  enum { PER_CALL = 1024 };
+  int in = open_at("0.0.0.0", atoi(arg[0]), 4 << 20), out = open_at(arg[1], atoi(arg[2]), 4 << 20);
+  int first = atoi(arg[4]), viewers = atoi(arg[5]);
+  struct sockaddr_in *to = calloc((size_t)viewers, sizeof *to);
+  if (to == NULL) return 1;
+  for (int i = 0; i < viewers; i++) {
+    to[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)(first + i))};
+    inet_pton(AF_INET, arg[3], &to[i].sin_addr);
+  }
+  static uint8_t bytes[MOST][SIZE_MAX_BYTES];
+  static struct iovec part[MOST], sending[PER_CALL];
+  static struct mmsghdr taken[MOST], message[PER_CALL];
+  for (int i = 0; i < MOST; i++) {
+    part[i] = (struct iovec){bytes[i], SIZE_MAX_BYTES};
+    taken[i].msg_hdr.msg_iov = &part[i];
+    taken[i].msg_hdr.msg_iovlen = 1;
+  }
+  for (int i = 0; i < PER_CALL; i++) {
+    message[i].msg_hdr.msg_iov = &sending[i];
+    message[i].msg_hdr.msg_iovlen = 1;
+    message[i].msg_hdr.msg_namelen = sizeof *to;
+  }
+  puts("ready");
+  fflush(stdout);
+  for (;;) {
+    int n = recvmmsg(in, taken, MOST, MSG_WAITFORONE, NULL), filled = 0;
+    if (n <= 0) return 1;
+    for (int viewer = 0; viewer < viewers; viewer++) {
+      for (int i = 0; i < n; i++) {
+        message[filled].msg_hdr.msg_name = &to[viewer];
+        sending[filled] = (struct iovec){bytes[i], taken[i].msg_len};
+        filled++;
+        if (filled < PER_CALL && (viewer + 1 < viewers || i + 1 < n)) continue;
+        for (int done = 0; done < filled;) {
+          int sent = sendmmsg(out, message + done, (unsigned)(filled - done), 0);
+          done += sent > 0 ? sent : 1;
+        }
+        filled = 0;
+      }
+    }
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc == 9 && strcmp(argv[1], "send") == 0) return send_load(argv + 2);
   if ((argc == 3 || argc == 5) && strcmp(argv[1], "receive") == 0) return receive_load(argc - 2, argv + 2);
+  if (argc == 6 && strcmp(argv[1], "punch") == 0) return punch(argv + 2);
+  if (argc == 8 && strcmp(argv[1], "relay") == 0) return relay_load(argv + 2);
   fprintf(stderr, "load: see the comment at the top of load.c\n");
   return 2;
 }

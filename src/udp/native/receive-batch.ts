@@ -6,14 +6,19 @@ import { allocate, type Memory, writePointer } from "./memory.ts";
 export interface ReceiveBatch {
   /** How many datagrams one call takes at most. */
   readonly most: number;
-  /** Takes what is there, without waiting; 0 if there is nothing. */
-  receive(fd: number): number;
+  /**
+   * Takes what is there, without waiting, to follow the first `kept` datagrams of the batch (default 0: none are kept).
+   * Returns how many it took; 0 if there is nothing or no room.
+   */
+  receive(fd: number, kept?: number): number;
   /** Bytes of the `index`th. */
   length(index: number): number;
   /** Where they are. */
   address(index: number): number;
   /** The same, as an array. */
   bytes(index: number): Uint8Array;
+  /** One of them; 0 beyond the end. Makes no garbage. */
+  byteAt(index: number, offset: number): number;
   /** If the kernel joined datagrams of one sender: the size of each but the last, which may be shorter. Otherwise 0. */
   segment(index: number): number;
   /** Holds each sender's socket address at `index * 32`. */
@@ -51,17 +56,19 @@ export function createReceiveBatch(libc: Libc): ReceiveBatch {
   return {
     most,
     sources,
-    receive(fd) {
-      for (let i = 0; i < used; i += 1) {
+    receive(fd, kept = 0) {
+      for (let i = kept; i < used; i += 1) {
         headers.u32[word(i, messageHeader.nameLength)] = addressSlot;
         headers.u32[word(i, messageHeader.controlLength)] = controlMessage.size;
       }
-      used = Math.max(0, libc.recvmmsg(fd, headers.address, most, dontWait, 0));
-      return used;
+      const taken = libc.recvmmsg(fd, headers.address + kept * messageHeader.size, most - kept, dontWait, 0);
+      used = kept + Math.max(0, taken);
+      return used - kept;
     },
     length,
     address: (index) => payload.address + index * slotBytes,
     bytes: (index) => payload.u8.subarray(index * slotBytes, index * slotBytes + length(index)),
+    byteAt: (index, offset) => (offset < length(index) ? (payload.u8[index * slotBytes + offset] ?? 0) : 0),
     segment(index) {
       if (headers.u32[word(index, messageHeader.controlLength)] === 0) return 0;
       const at = (index * controlMessage.size) >> 2;

@@ -6,6 +6,8 @@ import type { Counters } from "../../data-plane.ts";
 
 /** One component's holes: those that are reached through one of the relay's sockets form a group. */
 export interface FanOut {
+  /** How many holes are open. */
+  readonly size: number;
   open(id: HoleId, target: HoleTarget): void;
   move(id: HoleId, target: HoleTarget): void;
   close(id: HoleId): void;
@@ -156,6 +158,10 @@ export function createFanOut(host: FanOutHost): FanOut {
   }
 
   return {
+    get size() {
+      return holes.size;
+    },
+
     open(id, target) {
       if (holes.has(id)) return this.move(id, target);
       const group = groupAt(target.local);

@@ -11,6 +11,8 @@ export interface InstalledFlow {
   readonly fanOut: FanOut;
   packets: number;
   bytes: number;
+  /** How many batches in a row were one packet only. */
+  lone: number;
 }
 
 /** The table as the core declared it, in the media thread. */
@@ -53,7 +55,7 @@ export function createForwardingTable(host: FanOutHost): ForwardingTable {
 
   function setFlow(component: ComponentId, at: Flow): void {
     clearFlow(component);
-    const installed: InstalledFlow = { component, fanOut: fanOutOf(component), packets: 0, bytes: 0 };
+    const installed: InstalledFlow = { component, fanOut: fanOutOf(component), packets: 0, bytes: 0, lone: 0 };
     const local = formatEndpoint(at.local);
     const here = byLocal.get(local) ?? new Map<number | string, InstalledFlow>();
     here.set(keyOf(at.publisher), installed);
