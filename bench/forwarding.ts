@@ -2,7 +2,7 @@
  * One stream to one viewer: CPU of the whole path, loss and delay of each plane against plain kernel routing, interleaved in
  * one run, written to docs/benchmarks.md.
  *
- *   node bench/forwarding.ts [--rounds 5] [--seconds 6] [--no-write]
+ *   node bench/forwarding.ts [--rounds 5] [--seconds 6] [--only NAME,…] [--no-write]
  *
  * Needs Linux, iproute2, a C compiler, and root or user namespaces (root for what sets buffers).
  */
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "6" },
+    only: { type: "string", default: "" },
     write: { type: "boolean", default: true },
   },
   allowNegative: true,
@@ -38,10 +39,12 @@ interface Result extends Arrival {
 }
 
 const generator = compileLoad();
-const contenders: readonly Contender[] = [
+const all: readonly Contender[] = [
   ...[routing, punchcast("ebpf"), punchcast("nat"), punchcast("userspace", "batched"), punchcast("userspace", "dgram")],
   ...available(peers(generator.path)),
 ];
+const wanted = values.only.split(",").filter(Boolean);
+const contenders = all.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 const network = await createBenchNetwork();
 try {
   const sections: string[] = [];
