@@ -8,7 +8,7 @@ import type { EngineName, PlaneCounters } from "../data-plane/data-plane.ts";
 import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
 import type { OpenOptions } from "../relay/bare-punch.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
-import type { HoleId } from "../relay/forwarding.ts";
+import type { ForwardingChange, HoleId } from "../relay/forwarding.ts";
 import type { Hole } from "../relay/holes.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
@@ -109,17 +109,28 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const startedAt = clock.now();
   const started = Promise.withResolvers<void>();
   let applied: Promise<void> = started.promise;
+  /** Steps of the forwarding table that have not been taken yet; the start is the first. */
+  let unapplied = 1;
   let journalled = "";
 
   function carryOut({ changes, events }: Effects): void {
-    if (changes.length > 0) {
-      applied = applied
-        .then(() => plane.apply(changes))
-        .catch((error: unknown) =>
-          onEvent({ event: "warning", message: `The forwarding table could not be changed: ${error}` }),
-        );
-    }
+    if (changes.length > 0) change(changes);
     for (const event of events) onEvent(event);
+  }
+
+  /** Has the plane change its table, one step after the other. */
+  function change(changes: readonly ForwardingChange[]): void {
+    const step = (): Promise<void> => plane.apply(changes);
+    // At once where nothing is under way: a hole's first packets may stand right behind the punch that opened it.
+    const done = unapplied === 0 ? step() : applied.then(step);
+    unapplied += 1;
+    applied = done
+      .catch((error: unknown) =>
+        onEvent({ event: "warning", message: `The forwarding table could not be changed: ${error}` }),
+      )
+      .finally(() => {
+        unapplied -= 1;
+      });
   }
 
   function perform({ verdict, effects }: Decision, bytes: Uint8Array, from: Endpoint, local: Endpoint): void {
@@ -166,6 +177,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
       const punch = await openPorts();
       await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
+      unapplied -= 1;
       started.resolve();
       carryOut({ changes: [], events });
       return punch;
