@@ -80,8 +80,10 @@ test("doctor finds a relay's host fit, changes nothing there and sends nothing",
     for (const plane of ["userspace", "nat"]) {
       const { code, checks, summary, expect } = await doctor(relay, [...state, "--plane", plane]);
       assert.equal(code, 0);
+      // The ebpf plane depends on the kernel and on who runs the test, and is another test's.
+      const others = summary.planes.filter((readiness) => readiness.plane !== "ebpf");
       assert.deepEqual(
-        summary.planes.map(({ ready }) => ready),
+        others.map(({ ready }) => ready),
         [true, true],
       );
       expect("ports", "ok");
