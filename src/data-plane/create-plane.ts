@@ -8,7 +8,7 @@ import { createUserspacePlane } from "./userspace/userspace-plane.ts";
 
 /** What planes are made with; each takes its own. */
 export interface PlaneOptions extends NatPlaneOptions, EbpfPlaneOptions {
-  /** Of the userspace plane. Default: `batched` where it can run, else `dgram`. */
+  /** Of the userspace plane. Default: `dgram`. */
   readonly engine: EngineName | undefined;
   /** Told a few times a second what went by unseen, by planes to which that costs nothing. */
   readonly onUnseen: (unseen: PlaneCounters["unseen"]) => void;
@@ -22,7 +22,7 @@ export async function createPlane(name: DataPlaneName, options: PlaneOptions): P
   if (name === "nat") return createNatPlane(options);
   if (name === "ebpf") return createEbpfPlane(options);
   const { engine, onUnseen, send } = options;
-  const libc = engine === "dgram" ? undefined : await loadLibc();
+  const libc = engine === "batched" ? await loadLibc() : undefined;
   if (libc !== undefined) return createBatchedPlane({ libc, onUnseen });
   if (engine !== "batched") return createUserspacePlane(send);
   throw new PunchcastError(

@@ -38,7 +38,7 @@ export interface RelayOptions {
   readonly limits?: Limits;
   /** Default `userspace`. */
   readonly plane?: PlaneChoice;
-  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the fastest that runs on this host. */
+  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else `dgram`. */
   readonly engine?: EngineName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
