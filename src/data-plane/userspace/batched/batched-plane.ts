@@ -48,8 +48,15 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, segmentation }: 
   let [lastTicket, lastSocket] = [0, 0];
   let closing: Promise<void> | undefined;
 
+  /** What is decided about one parcel goes down as one message. */
+  let decided: ToMediaThread[] | undefined;
+
   function post(message: ToMediaThread): void {
-    port.postMessage(message);
+    if (decided !== undefined) {
+      decided.push(message);
+      return;
+    }
+    port.postMessage([message]);
     wakeUp.ring();
   }
 
@@ -71,11 +78,17 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, segmentation }: 
 
   function takeUp(parcel: Uint8Array<ArrayBuffer>): void {
     const taken = new Map<number, number>();
+    decided = [];
     for (const { socket, from, bytes } of readParcel(parcel)) {
       taken.set(socket, (taken.get(socket) ?? 0) + 1);
       handlers.get(socket)?.onDatagram(bytes, from);
     }
-    if (closing === undefined) for (const [socket, count] of taken) post({ type: "taken", socket, count });
+    for (const [socket, count] of taken) post({ type: "taken", socket, count });
+    const messages: readonly ToMediaThread[] = decided;
+    decided = undefined;
+    if (closing !== undefined) return;
+    port.postMessage(messages);
+    wakeUp.ring();
   }
 
   port.on("message", (message: FromMediaThread) => {

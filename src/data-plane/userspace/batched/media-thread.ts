@@ -140,6 +140,8 @@ function readSocket(socket: MediaSocket): void {
     flush(current);
     somethingSeen = true;
   }
+  // Nobody's media is held up where no flow is installed, and one that starts had better wait here than take the long way.
+  if ((flows?.size ?? 0) === 0 && socket.port !== punchPort && socket.waiting >= batch.most) pause(socket);
 }
 
 /**
@@ -200,9 +202,9 @@ function handUp(socket: MediaSocket, index: number): void {
 function takeMessages(): void {
   libc?.read(wakeUpFd, drained.address, 8);
   for (;;) {
-    const received: { message: ToMediaThread } | undefined = receiveMessageOnPort(port);
+    const received: { message: readonly ToMediaThread[] } | undefined = receiveMessageOnPort(port);
     if (received === undefined) return;
-    takeMessage(received.message);
+    for (const message of received.message) takeMessage(message);
   }
 }
 
@@ -261,10 +263,14 @@ function closeSocket(id: number): void {
 /** What a new flow has sent already is on its way through the main thread: what comes next waits for it in the socket. */
 function pauseAt(local: string): void {
   for (const socket of sockets.values()) {
-    if (socket.local !== local || socket.waiting === 0 || socket.paused) continue;
-    socket.paused = true;
-    epoll.pause(socket.fd, socket.id, true);
+    if (socket.local === local && socket.waiting > 0) pause(socket);
   }
+}
+
+function pause(socket: MediaSocket): void {
+  if (socket.paused) return;
+  socket.paused = true;
+  epoll.pause(socket.fd, socket.id, true);
 }
 
 function taken(id: number, count: number): void {
