@@ -18,6 +18,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** The host's monotonic clock in ms, the same in all threads and processes and in the kernel (CLOCK_MONOTONIC). */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** Calls `task` every `intervalMs` until the returned function is called. */
 export function scheduleEvery(clock: Clock, intervalMs: number, task: () => void): () => void {
   let cancel = clock.schedule(intervalMs, run);

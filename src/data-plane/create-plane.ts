@@ -1,6 +1,6 @@
 import { PunchcastError } from "../core/errors.ts";
 import { loadLibc } from "../udp/native/libc.ts";
-import type { DataPlane, DataPlaneName, EngineName, PlaneCounters } from "./data-plane.ts";
+import type { DataPlane, DataPlaneName, EngineName, MediaTap, PlaneCounters } from "./data-plane.ts";
 import { createEbpfPlane, type EbpfPlaneOptions } from "./ebpf/ebpf-plane.ts";
 import { createNatPlane, type NatPlaneOptions } from "./nat/nat-plane.ts";
 import { createBatchedPlane } from "./userspace/batched/batched-plane.ts";
@@ -8,10 +8,12 @@ import { createUserspacePlane } from "./userspace/userspace-plane.ts";
 
 /** What planes are made with; each takes its own. */
 export interface PlaneOptions extends NatPlaneOptions, EbpfPlaneOptions {
-  /** Of the userspace plane. Default: `dgram`. */
+  /** Of the userspace plane. Default: `batched` where it can run, else `dgram`. */
   readonly engine: EngineName | undefined;
   /** Told a few times a second what went by unseen, by planes to which that costs nothing. */
   readonly onUnseen: (unseen: PlaneCounters["unseen"]) => void;
+  /** Default: nobody listens, and no copies are made. */
+  readonly onMedia?: MediaTap;
 }
 
 /**
@@ -21,9 +23,9 @@ export interface PlaneOptions extends NatPlaneOptions, EbpfPlaneOptions {
 export async function createPlane(name: DataPlaneName, options: PlaneOptions): Promise<DataPlane> {
   if (name === "nat") return createNatPlane(options);
   if (name === "ebpf") return createEbpfPlane(options);
-  const { engine, onUnseen, send } = options;
-  const libc = engine === "batched" ? await loadLibc() : undefined;
-  if (libc !== undefined) return createBatchedPlane({ libc, onUnseen });
+  const { engine, onUnseen, onMedia, send } = options;
+  const libc = engine === "dgram" ? undefined : await loadLibc();
+  if (libc !== undefined) return createBatchedPlane({ libc, onUnseen, onMedia });
   if (engine !== "batched") return createUserspacePlane(send);
   throw new PunchcastError(
     "UNSUPPORTED_HOST",

@@ -25,7 +25,15 @@ export interface PlaneCounters {
    * hands every packet up. The relay counts these as it counts the packets that it sees.
    */
   readonly unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
+  /** Datagrams that the plane turned away before the core could decide on them, by reason. Default: none. */
+  readonly refused?: Readonly<Record<string, number>>;
 }
+
+/**
+ * Told of each packet that the plane sent on by itself, in order, some milliseconds later. `bytes` are good during the call
+ * only; `atMs` is when the packet came, on the clock of `performance.now()`.
+ */
+export type MediaTap = (component: ComponentId, bytes: Uint8Array, atMs: number) => void;
 
 /** The UDP ports that a relay has bound. */
 export interface PlanePorts {
@@ -56,7 +64,11 @@ export interface DataPlane {
    * themselves. Default: not needed.
    */
   renew?(consents: Iterable<readonly [HoleId, number]>): void;
-  /** Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error. */
+  /**
+   * Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error.
+   * May be called again before it is done: changes are made in the order of the calls. When it resolves, the tap has been
+   * told of every packet that was carried before.
+   */
   apply(changes: readonly ForwardingChange[]): Promise<void>;
   /**
    * Opens a socket that the plane itself reads, to forward what it knows; the rest comes to `onDatagram`. A plane without

@@ -38,7 +38,7 @@ export interface RelayOptions {
   readonly limits?: Limits;
   /** Default `userspace`. */
   readonly plane?: PlaneChoice;
-  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else `dgram`. */
+  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the best that runs here. */
   readonly engine?: EngineName;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
@@ -108,9 +108,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const tally = createTally(streams);
   const startedAt = clock.now();
   const started = Promise.withResolvers<void>();
-  let applied: Promise<void> = started.promise;
-  /** Steps of the forwarding table that have not been taken yet; the start is the first. */
-  let unapplied = 1;
+  let isStarted = false;
+  let applied: Promise<unknown> = started.promise;
   let journalled = "";
 
   function carryOut({ changes, events }: Effects): void {
@@ -118,19 +117,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     for (const event of events) onEvent(event);
   }
 
-  /** Has the plane change its table, one step after the other. */
+  /** Has the plane change its table, at once: a hole's first packets may stand right behind the punch that opened it. */
   function change(changes: readonly ForwardingChange[]): void {
-    const step = (): Promise<void> => plane.apply(changes);
-    // At once where nothing is under way: a hole's first packets may stand right behind the punch that opened it.
-    const done = unapplied === 0 ? step() : applied.then(step);
-    unapplied += 1;
-    applied = done
-      .catch((error: unknown) =>
-        onEvent({ event: "warning", message: `The forwarding table could not be changed: ${error}` }),
-      )
-      .finally(() => {
-        unapplied -= 1;
-      });
+    const done = isStarted ? plane.apply(changes) : started.promise.then(() => plane.apply(changes));
+    const told = done.catch((error: unknown) => warn(`The forwarding table could not be changed: ${error}`));
+    applied = Promise.all([applied, told]);
   }
 
   function perform({ verdict, effects }: Decision, bytes: Uint8Array, from: Endpoint, local: Endpoint): void {
@@ -177,7 +168,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
       const punch = await openPorts();
       await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
-      unapplied -= 1;
+      isStarted = true;
       started.resolve();
       carryOut({ changes: [], events });
       return punch;
@@ -204,9 +195,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 
   async function tellStats(): Promise<void> {
-    const { components } = await readPlane();
+    const carried = await readPlane();
     const uptimeMs = Math.round(clock.now() - startedAt);
-    onEvent({ event: "stats", uptimeMs, ...tally.report(core, components), sendErrors: ports.sendErrors() });
+    onEvent({ event: "stats", uptimeMs, ...tally.report(core, carried), sendErrors: ports.sendErrors() });
   }
 
   async function writeJournal(): Promise<void> {

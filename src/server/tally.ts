@@ -1,4 +1,4 @@
-import type { Counters } from "../data-plane/data-plane.ts";
+import type { Counters, PlaneCounters } from "../data-plane/data-plane.ts";
 import type { ComponentId } from "../relay/forwarding.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
@@ -16,10 +16,10 @@ export interface Tally {
     unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>,
   ): { readonly stream: string; readonly component: number }[];
   countRefusal(reason: string): void;
-  /** The figures of all streams, with what the data plane carried. */
+  /** The figures of all streams, with what the data plane carried and turned away. */
   report(
     core: RelayCore,
-    out: ReadonlyMap<ComponentId, Counters>,
+    plane: Pick<PlaneCounters, "components" | "refused">,
   ): { readonly streams: readonly StreamStats[]; readonly refused: Readonly<Record<string, number>> };
 }
 
@@ -64,9 +64,13 @@ export function createTally(streams: readonly Stream[]): Tally {
     countRefusal(reason) {
       refused.set(reason, (refused.get(reason) ?? 0) + 1);
     },
-    report: (core, out) => ({
-      streams: streams.map((stream) => reportOne(stream, core, out)),
-      refused: Object.fromEntries(refused),
+    report: (core, plane) => ({
+      streams: streams.map((stream) => reportOne(stream, core, plane.components)),
+      refused: { ...nonZero(plane.refused), ...Object.fromEntries(refused) },
     }),
   };
+}
+
+function nonZero(counts: Readonly<Record<string, number>> = {}): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }

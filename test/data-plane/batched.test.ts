@@ -18,12 +18,19 @@ interface BatchedHarness extends PlaneHarness {
   readonly plane: BatchedPlane;
   /** Datagrams that came up to the main thread. */
   readonly up: { readonly bytes: Uint8Array; readonly from: Endpoint }[];
+  /** What the tap was told. */
+  readonly tapped: { readonly component: string; readonly bytes: Uint8Array; readonly atMs: number }[];
   readonly punch: UdpSocket;
 }
 
 /** The plane with real sockets on loopback; each component has an ingest socket and a publisher of its own. */
 async function createHarness(address: string, segmentation: boolean): Promise<BatchedHarness> {
-  const plane = createBatchedPlane({ libc: libc as Libc, segmentation });
+  const tapped: BatchedHarness["tapped"] = [];
+  const plane = createBatchedPlane({
+    libc: libc as Libc,
+    segmentation,
+    onMedia: (component, bytes, atMs) => void tapped.push({ component, bytes: bytes.slice(), atMs }),
+  });
   const sockets: UdpSocket[] = [];
   const inboxes: Uint8Array[][] = [];
   const up: { bytes: Uint8Array; from: Endpoint }[] = [];
@@ -44,6 +51,7 @@ async function createHarness(address: string, segmentation: boolean): Promise<Ba
   return {
     plane,
     up,
+    tapped,
     punch,
     holesPerFlow: Number.POSITIVE_INFINITY,
     enforcesFlows: true,
@@ -155,7 +163,7 @@ test("batched: a hole that nothing can be sent to costs the others nothing, and 
   }),
 );
 
-test("batched: packets longer than the path takes in one piece are sent all the same", { skip }, () =>
+test("batched: packets that no message can be joined of are sent all the same", { skip }, () =>
   using(async (harness) => {
     const viewer = await harness.addReceiver();
     const flow = { type: "set-flow", component: "live/0", flow: harness.flow("live/0") } as const;
@@ -170,5 +178,29 @@ test("batched: packets longer than the path takes in one piece are sent all the 
       viewer.received().map(({ length }) => length),
       sizes,
     );
+  }),
+);
+
+test("batched: the tap is told of each packet that was sent on, in order, with its time of arrival", { skip }, () =>
+  using(async (harness) => {
+    const [viewer, startedAt] = [await harness.addReceiver(), performance.now()];
+    const flow = { type: "set-flow", component: "live/0", flow: harness.flow("live/0") } as const;
+    await harness.plane.apply([flow, open("a", viewer)]);
+    const sent = Array.from({ length: 200 }, (_, i) => new Uint8Array(100 + (i % 3)).fill(i));
+    await harness.publish("live/0", sent);
+    await harness.settle();
+    // A change is made after everything that was carried before it has been told.
+    await harness.plane.apply([{ type: "close-hole", hole: "a" }]);
+    const endedAt = performance.now();
+    assert.deepEqual(
+      harness.tapped.map(({ component, bytes }) => [component, ...bytes]),
+      sent.map((bytes) => ["live/0", ...bytes]),
+    );
+    const times = harness.tapped.map(({ atMs }) => atMs);
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    );
+    assert.ok((times[0] ?? 0) >= startedAt - 1 && (times.at(-1) ?? 0) <= endedAt + 1, `${times[0]} … ${times.at(-1)}`);
   }),
 );

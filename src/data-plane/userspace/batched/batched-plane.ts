@@ -1,18 +1,24 @@
 import { extname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
+import { monotonicMs } from "../../../core/clock.ts";
+import { addressSlot } from "../../../udp/native/layout.ts";
 import type { Libc } from "../../../udp/native/libc.ts";
 import { canSegment, openNativeSocket } from "../../../udp/native/native-socket.ts";
+import { decodeSocketAddress } from "../../../udp/native/socket-address.ts";
 import { createWakeUp } from "../../../udp/native/wake-up.ts";
 import type { UdpSocket, UdpSocketOptions } from "../../../udp/udp-socket.ts";
-import type { DataPlane, PlaneCounters } from "../../data-plane.ts";
-import { readParcel } from "./datagram-parcel.ts";
+import type { DataPlane, MediaTap, PlaneCounters } from "../../data-plane.ts";
+import { readCarried } from "./carried.ts";
 import type { FromMediaThread, MediaThreadData, ToMediaThread } from "./messages.ts";
+import { readParcel } from "./parcel.ts";
 
 /** How the batched plane is made. */
 export interface BatchedOptions {
   readonly libc: Libc;
   /** Told up to four times a second that media went by, with totals as in `PlaneCounters`. Default: nobody. */
   readonly onUnseen?: (unseen: PlaneCounters["unseen"]) => void;
+  /** As in `PlaneOptions`. Default: no copies are made. */
+  readonly onMedia?: MediaTap | undefined;
   /** Whether packets of one frame go to a viewer as one message. Default: where the kernel can cut it up. */
   readonly segmentation?: boolean;
 }
@@ -30,13 +36,15 @@ interface Handler {
 const noCounters: PlaneCounters = { holes: new Map(), components: new Map(), unseen: new Map() };
 
 /** Starts the media thread and waits for orders. */
-export function createBatchedPlane({ libc, onUnseen = () => {}, segmentation }: BatchedOptions): BatchedPlane {
+export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segmentation }: BatchedOptions): BatchedPlane {
   const wakeUp = createWakeUp(libc);
   const { port1: port, port2 } = new MessageChannel();
   const data: MediaThreadData = {
     port: port2,
     wakeUpFd: wakeUp.fd,
     segmentation: segmentation ?? canSegment(libc),
+    tap: onMedia !== undefined,
+    clockBehindMs: monotonicMs() - performance.now(),
   };
   // The compiled package has no .ts files, a checkout has no .js files.
   const script = new URL(`./media-thread${extname(import.meta.url)}`, import.meta.url);
@@ -48,8 +56,15 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, segmentation }: 
   let [lastTicket, lastSocket] = [0, 0];
   let closing: Promise<void> | undefined;
 
+  /** What is decided about one parcel goes down as one message. */
+  let decided: ToMediaThread[] | undefined;
+
   function post(message: ToMediaThread): void {
-    port.postMessage(message);
+    if (decided !== undefined) {
+      decided.push(message);
+      return;
+    }
+    port.postMessage([message]);
     wakeUp.ring();
   }
 
@@ -71,16 +86,26 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, segmentation }: 
 
   function takeUp(parcel: Uint8Array<ArrayBuffer>): void {
     const taken = new Map<number, number>();
-    for (const { socket, from, bytes } of readParcel(parcel)) {
+    decided = [];
+    for (const { number: socket, headAt, bytes } of readParcel(parcel, addressSlot)) {
       taken.set(socket, (taken.get(socket) ?? 0) + 1);
-      handlers.get(socket)?.onDatagram(bytes, from);
+      const from = decodeSocketAddress(parcel, headAt);
+      // A copy: what keeps a few bytes of one datagram would keep the whole parcel.
+      if (from !== undefined) handlers.get(socket)?.onDatagram(bytes.slice(), from);
     }
-    if (closing === undefined) for (const [socket, count] of taken) post({ type: "taken", socket, count });
+    for (const [socket, count] of taken) post({ type: "taken", socket, count });
+    const messages: readonly ToMediaThread[] = decided;
+    decided = undefined;
+    if (closing !== undefined) return;
+    port.postMessage(messages);
+    wakeUp.ring();
   }
 
   port.on("message", (message: FromMediaThread) => {
     if (message.type === "up") takeUp(message.parcel);
-    else if (message.type === "seen") onUnseen(message.unseen);
+    else if (message.type === "carried") {
+      for (const { component, bytes, atMs } of readCarried(message.carried)) onMedia?.(component, bytes, atMs);
+    } else if (message.type === "seen") onUnseen(message.unseen);
     else answer(message.ticket, message.type === "counters" ? message.counters : noCounters);
   });
 

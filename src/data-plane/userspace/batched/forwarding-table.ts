@@ -7,6 +7,8 @@ import { createFanOut, type FanOut, type FanOutHost } from "./fan-out.ts";
 
 /** A flow as the media thread looks for it, and what came over it. */
 export interface InstalledFlow {
+  /** Its own for as long as the table lives. */
+  readonly number: number;
   readonly component: ComponentId;
   readonly fanOut: FanOut;
   packets: number;
@@ -34,6 +36,7 @@ export function createForwardingTable(host: FanOutHost): ForwardingTable {
   const flows = new Map<ComponentId, { readonly at: Flow; readonly installed: InstalledFlow }>();
   const byLocal = new Map<string, Map<number | string, InstalledFlow>>();
   const seen = new Map<ComponentId, { packets: number; bytes: number }>();
+  let lastFlow = 0;
 
   function fanOutOf(component: ComponentId): FanOut {
     const fanOut = fanOuts.get(component) ?? createFanOut(host);
@@ -55,7 +58,9 @@ export function createForwardingTable(host: FanOutHost): ForwardingTable {
 
   function setFlow(component: ComponentId, at: Flow): void {
     clearFlow(component);
-    const installed: InstalledFlow = { component, fanOut: fanOutOf(component), packets: 0, bytes: 0, lone: 0 };
+    lastFlow += 1;
+    const fanOut = fanOutOf(component);
+    const installed: InstalledFlow = { number: lastFlow, component, fanOut, packets: 0, bytes: 0, lone: 0 };
     const local = formatEndpoint(at.local);
     const here = byLocal.get(local) ?? new Map<number | string, InstalledFlow>();
     here.set(keyOf(at.publisher), installed);

@@ -4,6 +4,7 @@
  */
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import { formatEndpoint } from "../../../core/address.ts";
+import { monotonicMs } from "../../../core/clock.ts";
 import { createEpoll } from "../../../udp/native/epoll.ts";
 import { addressSlot } from "../../../udp/native/layout.ts";
 import { loadLibc } from "../../../udp/native/libc.ts";
@@ -11,9 +12,11 @@ import { allocate } from "../../../udp/native/memory.ts";
 import { createPacketRun } from "../../../udp/native/packet-run.ts";
 import { createReceiveBatch } from "../../../udp/native/receive-batch.ts";
 import { socketAddressKey } from "../../../udp/native/socket-address.ts";
-import { createParcelWriter } from "./datagram-parcel.ts";
+import { createCarriedWriter } from "./carried.ts";
 import { createForwardingTable, type InstalledFlow } from "./forwarding-table.ts";
+import { createFrameGatherer } from "./frame-gatherer.ts";
 import type { FromMediaThread, MediaThreadData, ToMediaThread } from "./messages.ts";
+import { createParcelWriter } from "./parcel.ts";
 
 interface MediaSocket {
   readonly id: number;
@@ -33,31 +36,25 @@ const mostWaiting = 4_096;
 const seenEveryMs = 250;
 
 /**
- * How long nothing may come before a frame is sent as far as it is there: for each hole 3 % of the 3 µs that a message to
- * it takes. At most 50 µs, the longest gap within a burst on a link of 250 Mbit/s; less than 5 µs is not worth a call.
+ * How long copies of what was sent on are gathered: less would wake the main thread for every packet, more would be felt by
+ * a viewer whose missing packets are to be sent again.
  */
-const patienceMsPerHole = 0.0001;
-const [leastPatienceMs, mostPatienceMs] = [0.005, 0.05];
-
-/** After so many packets that came alone a stream is taken for one of single packets, until two come together. */
-const singlePackets = 8;
+const carriedEveryMs = 5;
 
 /** RFC 8489 §5. */
 const magicCookie = [0x21, 0x12, 0xa4, 0x42];
 
-/** No packet waits longer for others. */
-const longestBatchMs = 1;
-
 /** The wake-up's number in epoll; sockets count from 1. */
 const wakeUpId = 0;
 
-const { port, wakeUpFd, segmentation }: MediaThreadData = workerData;
+const { port, wakeUpFd, segmentation, tap, clockBehindMs }: MediaThreadData = workerData;
 const libc = await loadLibc();
 if (libc === undefined) throw new Error("the media thread was started where it cannot run");
 const sockets = new Map<number, MediaSocket>();
 const fds = new Map<string, number>();
 const epoll = createEpoll(libc);
 const batch = createReceiveBatch(libc);
+const frames = createFrameGatherer(batch);
 const run = createPacketRun(libc);
 const drained = allocate(libc, 65_536);
 const table = createForwardingTable({
@@ -66,7 +63,12 @@ const table = createForwardingTable({
   segmentation,
   socketAt: ({ address, port }) => fds.get(formatEndpoint({ address, port })),
 });
-const parcel = createParcelWriter();
+const parcel = createParcelWriter(addressSlot);
+const carried = createCarriedWriter();
+/** What this thread's clock is to be set forward by to agree with the main thread's. */
+const clockAheadMs = monotonicMs() - performance.now() - clockBehindMs;
+let carriedAt = 0;
+let turnedAway = 0;
 let punchPort = 0;
 let waiting = 0;
 let running = true;
@@ -75,7 +77,7 @@ let seenAt = 0;
 
 epoll.add(wakeUpFd, wakeUpId);
 while (running) {
-  const ready = epoll.wait(somethingSeen ? seenEveryMs : -1);
+  const ready = epoll.wait(carried.isEmpty ? (somethingSeen ? seenEveryMs : -1) : carriedEveryMs);
   let woken = false;
   for (let i = 0; i < ready; i += 1) {
     const id = epoll.ready(i);
@@ -85,6 +87,7 @@ while (running) {
   }
   const packed = parcel.take();
   if (packed !== undefined) tell({ type: "up", parcel: packed }, [packed.buffer]);
+  if (!carried.isEmpty && performance.now() - carriedAt >= carriedEveryMs) tellCarried();
   // Last, so that what is asked about the counters includes what had arrived before the question.
   if (woken) takeMessages();
   if (somethingSeen) tellSeen();
@@ -96,6 +99,12 @@ port.close();
 
 function tell(message: FromMediaThread, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
+}
+
+function tellCarried(): void {
+  carriedAt = performance.now();
+  const taken = carried.take();
+  if (taken !== undefined) tell({ type: "carried", carried: taken }, [taken.parcel.buffer]);
 }
 
 function tellSeen(): void {
@@ -112,7 +121,8 @@ function readSocket(socket: MediaSocket): void {
   const { u8, u32 } = batch.sources;
   let count = batch.receive(socket.fd);
   const first = count > 0 ? flows?.get(socketAddressKey(u8, u32, 0)) : undefined;
-  if (first !== undefined) count = gather(socket.fd, count, first);
+  if (first !== undefined) count = frames.gather(socket.fd, count, first);
+  const atMs = performance.now() + clockAheadMs;
   let current: InstalledFlow | undefined;
   for (let i = 0; i < count; i += 1) {
     const offset = i * addressSlot;
@@ -131,6 +141,7 @@ function readSocket(socket: MediaSocket): void {
         flush(flow);
         run.add(address + at, size);
       }
+      if (tap) carried.add(flow, atMs, batch.bytes(i).subarray(at, at + size));
       flow.packets += 1;
       at += size;
     } while (at < length);
@@ -140,34 +151,8 @@ function readSocket(socket: MediaSocket): void {
     flush(current);
     somethingSeen = true;
   }
-}
-
-/**
- * Takes the rest of a frame that has begun to come: sending its first packet to hundreds of viewers on its own would take
- * longer, cost as much as all the others together, and delay them. Nothing is waited for beyond a small share of the time
- * that sending will take, nor once a frame has ended, so a packet for a few viewers leaves at once.
- */
-function gather(fd: number, taken: number, flow: InstalledFlow): number {
-  const patienceMs = Math.min(flow.fanOut.size * patienceMsPerHole, mostPatienceMs);
-  if (taken > 1) flow.lone = 0;
-  if (patienceMs < leastPatienceMs || flow.lone >= singlePackets) return taken;
-  const startedAt = performance.now();
-  let [count, heardAt] = [taken, startedAt];
-  while (count < batch.most && !endsFrame(count - 1)) {
-    const more = batch.receive(fd, count);
-    const now = performance.now();
-    if (more > 0) heardAt = now;
-    else if (now - heardAt >= patienceMs) break;
-    count += more;
-    if (now - startedAt >= longestBatchMs) break;
-  }
-  if (count === 1) flow.lone += 1;
-  return count;
-}
-
-/** RFC 3550 §5.1: version 2 and the marker, which payload formats for video set on the last packet of a frame. */
-function endsFrame(index: number): boolean {
-  return batch.byteAt(index, 0) >> 6 === 2 && (batch.byteAt(index, 1) & 0x80) !== 0;
+  // Nobody's media is held up where no flow is installed, and one that starts had better wait here than take the long way.
+  if ((flows?.size ?? 0) === 0 && socket.port !== punchPort && socket.waiting >= batch.most) pause(socket);
 }
 
 function flush({ fanOut }: InstalledFlow): void {
@@ -189,7 +174,10 @@ function handUp(socket: MediaSocket, index: number): void {
   const segment = batch.segment(index) || bytes.length;
   let at = 0;
   do {
-    if (waiting >= mostWaiting) return;
+    if (waiting >= mostWaiting) {
+      turnedAway += 1;
+      return;
+    }
     parcel.add(socket.id, source, bytes.subarray(at, at + segment));
     socket.waiting += 1;
     waiting += 1;
@@ -200,9 +188,9 @@ function handUp(socket: MediaSocket, index: number): void {
 function takeMessages(): void {
   libc?.read(wakeUpFd, drained.address, 8);
   for (;;) {
-    const received: { message: ToMediaThread } | undefined = receiveMessageOnPort(port);
+    const received: { message: readonly ToMediaThread[] } | undefined = receiveMessageOnPort(port);
     if (received === undefined) return;
-    takeMessage(received.message);
+    for (const message of received.message) takeMessage(message);
   }
 }
 
@@ -223,6 +211,8 @@ function takeMessage(message: ToMediaThread): void {
         table.apply(change);
         if (change.type === "set-flow") pauseAt(formatEndpoint(change.flow.local));
       }
+      // What went the old way is told before the change is.
+      tellCarried();
       tell({ type: "done", ticket: message.ticket });
       return;
     case "deliver":
@@ -235,7 +225,11 @@ function takeMessage(message: ToMediaThread): void {
       taken(message.socket, message.count);
       return;
     case "read":
-      tell({ type: "counters", ticket: message.ticket, counters: table.counters() });
+      tell({
+        type: "counters",
+        ticket: message.ticket,
+        counters: { ...table.counters(), refused: { "too-many-waiting": turnedAway } },
+      });
       return;
     case "close":
       running = false;
@@ -261,10 +255,14 @@ function closeSocket(id: number): void {
 /** What a new flow has sent already is on its way through the main thread: what comes next waits for it in the socket. */
 function pauseAt(local: string): void {
   for (const socket of sockets.values()) {
-    if (socket.local !== local || socket.waiting === 0 || socket.paused) continue;
-    socket.paused = true;
-    epoll.pause(socket.fd, socket.id, true);
+    if (socket.local === local && socket.waiting > 0) pause(socket);
   }
+}
+
+function pause(socket: MediaSocket): void {
+  if (socket.paused) return;
+  socket.paused = true;
+  epoll.pause(socket.fd, socket.id, true);
 }
 
 function taken(id: number, count: number): void {

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Endpoint } from "../../../core/address.ts";
 import type { ComponentId, ForwardingChange } from "../../../relay/forwarding.ts";
 import type { PlaneCounters } from "../../data-plane.ts";
+import type { CarriedParcel } from "./carried.ts";
 
 /** What the media thread is started with. */
 export interface MediaThreadData {
@@ -10,6 +11,10 @@ export interface MediaThreadData {
   readonly wakeUpFd: number;
   /** Whether packets of a run go out as one message. */
   readonly segmentation: boolean;
+  /** Whether the main thread wants a copy of what was sent on. */
+  readonly tap: boolean;
+  /** How far the main thread's `performance.now()` is behind the system's monotonic clock, in ms. */
+  readonly clockBehindMs: number;
 }
 
 /** From the main thread to the media thread. A `ticket` is answered by a `done` of the same number once it is carried out. */
@@ -26,8 +31,10 @@ export type ToMediaThread =
 
 /** From the media thread to the main thread. */
 export type FromMediaThread =
-  /** Datagrams that the relay core has to decide on, as `datagram-parcel.ts` packs them. */
+  /** Datagrams that the relay core has to decide on: number is the socket, the head its sender's address. */
   | { readonly type: "up"; readonly parcel: Uint8Array<ArrayBuffer> }
+  /** Copies of what was sent on. */
+  | { readonly type: "carried"; readonly carried: CarriedParcel }
   | { readonly type: "done"; readonly ticket: number }
   | { readonly type: "counters"; readonly ticket: number; readonly counters: PlaneCounters }
   /** Media went by of which the main thread has seen nothing; totals as in `PlaneCounters`. */
