@@ -11,6 +11,14 @@ export function componentId(stream: string, component: number): ComponentId {
   return `${stream}/${component}`;
 }
 
+/**
+ * True for every second component, which has the RTCP of the one before. It is so little that user space sends it in every
+ * data plane, since it has to read it anyway and may have to mend it.
+ */
+export function carriesRtcp(component: ComponentId): boolean {
+  return Number(component.slice(component.lastIndexOf("/") + 1)) % 2 === 1;
+}
+
 /** Who feeds a component: media is taken from exactly this publisher at exactly this local port. */
 export interface Flow {
   /** The relay's address and port that the publisher sends to. */

@@ -44,7 +44,7 @@ async function createHarness(address: string, segmentation: boolean): Promise<Ba
   };
   const punch = await bind(plane.openSocket);
   const flows = new Map<string, { readonly ingest: UdpSocket; readonly publisher: UdpSocket }>();
-  for (const component of ["live/0", "live/1"]) {
+  for (const component of ["live/0", "live/2"]) {
     flows.set(component, { ingest: await bind(plane.openSocket), publisher: await bind(openUdpSocket) });
   }
   await plane.start({ punch: punch.local.port, ingest: [] }, []);

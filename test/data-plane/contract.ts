@@ -104,12 +104,12 @@ export function dataPlaneContract(
     const [first, second] = [await harness.addReceiver(), await harness.addReceiver()];
     await harness.plane.apply([
       setFlow(harness),
-      setFlow(harness, "live/1"),
+      setFlow(harness, "live/2"),
       open("a", first),
-      open("b", second, "live/1"),
+      open("b", second, "live/2"),
     ]);
     await send(harness, packets(2, 1));
-    await send(harness, packets(3, 2), "live/1");
+    await send(harness, packets(3, 2), "live/2");
     assertReceived(first, packets(2, 1));
     assertReceived(second, packets(3, 2));
   });
@@ -164,10 +164,10 @@ export function dataPlaneContract(
 
   contract("opening a hole again for another component takes it off the first", async (harness) => {
     const viewer = await harness.addReceiver();
-    await harness.plane.apply([setFlow(harness), setFlow(harness, "live/1"), open("a", viewer)]);
-    await harness.plane.apply([open("a", viewer, "live/1")]);
+    await harness.plane.apply([setFlow(harness), setFlow(harness, "live/2"), open("a", viewer)]);
+    await harness.plane.apply([open("a", viewer, "live/2")]);
     await send(harness, packets(2, 1));
-    await send(harness, packets(2, 2), "live/1");
+    await send(harness, packets(2, 2), "live/2");
     assertReceived(viewer, packets(2, 2));
   });
 

@@ -69,11 +69,11 @@ export function planeLab(lab: Lab): PlaneLab {
       const nat = plane(tool);
       await nat.start({ punch: punchPort, ingest: ingestPorts }, []);
       const sources = new Map<string, number>();
-      for (const component of ["live/0", "live/1"]) {
+      for (const component of ["live/0", "live/2"]) {
         sources.set(component, await publisher.call("open", publisherAddress));
       }
       const inboxes = new Map<number, string[]>();
-      const ingestOf = (component: string): number => ingestPorts[component === "live/1" ? 1 : 0];
+      const ingestOf = (component: string): number => ingestPorts[component === "live/2" ? 1 : 0];
       return {
         plane: nat,
         holesPerFlow: tool.startsWith("ebpf") ? Number.POSITIVE_INFINITY : 1,

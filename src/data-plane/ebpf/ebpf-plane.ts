@@ -1,6 +1,13 @@
 import { networkInterfaces } from "node:os";
 import { addressFamily, normalizeAddress } from "../../core/address.ts";
-import type { ComponentId, Flow, ForwardingChange, HoleId, HoleTarget } from "../../relay/forwarding.ts";
+import {
+  type ComponentId,
+  carriesRtcp,
+  type Flow,
+  type ForwardingChange,
+  type HoleId,
+  type HoleTarget,
+} from "../../relay/forwarding.ts";
 import type { Counters, DataPlane, PlanePorts } from "../data-plane.ts";
 import { lockPlane, type ReleasePlane } from "../nat/plane-lock.ts";
 import { createUserspacePlane, type PacketSender } from "../userspace/userspace-plane.ts";
@@ -75,7 +82,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
   /** Holes of user space get everything from there; what the kernel serves is known to `users` for when it does not. */
   function put(hole: HoleId, component: ComponentId, target: HoleTarget, table: KernelTable): void {
     const old = placed.get(hole);
-    const wanted = isRtcp(component) || local.has(target.remote.address) ? "user" : kernelPlace(target);
+    const wanted = carriesRtcp(component) || local.has(target.remote.address) ? "user" : kernelPlace(target);
     const fits = wanted !== "user" && table.setHole(hole, component, target);
     const place = fits ? wanted : "user";
     if (!fits) table.closeHole(hole);
@@ -96,7 +103,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
     const isOneKind = counts.user === 0 && (counts.kernel4 === 0) !== (counts.kernel6 === 0);
     const family = families.get(component);
     const fits = family !== undefined && counts[family === 4 ? "kernel4" : "kernel6"] > 0;
-    if (!isRtcp(component)) table.setQuiet(component, quiet && isOneKind && fits);
+    if (!carriesRtcp(component)) table.setQuiet(component, quiet && isOneKind && fits);
   }
 
   function applyOne(change: ForwardingChange, table: KernelTable): void {
@@ -120,7 +127,7 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
   }
 
   function flowKind(component: ComponentId, flow: Flow): Parameters<KernelTable["setFlow"]>[2] {
-    if (isRtcp(component)) return "user";
+    if (carriesRtcp(component)) return "user";
     return flow.local.port === ports.punch ? "fan-out-beside-stun" : "fan-out";
   }
 
@@ -250,11 +257,6 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
 function kernelPlace({ local, remote }: HoleTarget): Place {
   if (addressFamily(local.address) !== addressFamily(remote.address)) return "user";
   return addressFamily(remote.address) === 4 ? "kernel4" : "kernel6";
-}
-
-/** Every second component is RTCP: so little that user space may as well send it, and it must see it anyway. */
-function isRtcp(component: ComponentId): boolean {
-  return Number(component.slice(component.lastIndexOf("/") + 1)) % 2 === 1;
 }
 
 /** bpf_ktime_get_ns in milliseconds: both read CLOCK_MONOTONIC. */

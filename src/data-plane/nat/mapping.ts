@@ -1,5 +1,12 @@
 import { addressFamily, type Endpoint, formatEndpoint } from "../../core/address.ts";
-import type { ComponentId, Flow, ForwardingChange, HoleId, HoleTarget } from "../../relay/forwarding.ts";
+import {
+  type ComponentId,
+  carriesRtcp,
+  type Flow,
+  type ForwardingChange,
+  type HoleId,
+  type HoleTarget,
+} from "../../relay/forwarding.ts";
 
 /**
  * One line of the kernel's work: what comes from `publisher` to `ingest` goes to `viewer`, and leaves as if from `punched`.
@@ -54,7 +61,7 @@ export interface ForwardingState {
   /** The component of an open hole. */
   componentOf(hole: HoleId): ComponentId | undefined;
   /**
-   * The mappings that the kernel can carry. A component needs a flow and exactly one hole: the kernel translates a packet but
+   * The mappings that the kernel is to carry: media, not RTCP. A component needs a flow and exactly one hole: the kernel translates a packet but
    * does not multiply it. `isLocal` tells the host's own addresses: what they send never passes the kernel's prerouting, and
    * what goes to them is not forwarded. All that is left out comes up to user space.
    */
@@ -90,7 +97,7 @@ export function createForwardingState(): ForwardingState {
       const take = (key: string): boolean => !taken.has(key) && taken.add(key).has(key);
       return [...perComponent].flatMap(([component, [first, ...others]]) => {
         const flow = flows.get(component);
-        if (flow === undefined || first === undefined || others.length > 0) return [];
+        if (flow === undefined || first === undefined || others.length > 0 || carriesRtcp(component)) return [];
         const [hole, { target }] = first;
         const mapping = {
           ...{ component, hole, publisher: flow.publisher, ingest: flow.local },

@@ -45,13 +45,14 @@ test("what the kernel cannot carry is left to user space", () => {
     [flow("192.0.2.1"), open("a", "198.51.100.1")],
     [flow("192.0.2.1"), open("a", "2001:db8::1")],
     [flow("2001:db8::2"), open("a", "2001:db8::1")],
+    [flow("192.0.2.1", "live/1"), open("a", "203.0.113.1", "live/1")],
   ];
   for (const changes of cases) assert.deepEqual(mappingsOf(changes), []);
 });
 
 test("no two mappings share a publisher's or a viewer's flow, whatever is asked for", () => {
-  const sameSource = [flow("192.0.2.1", "live/0", 9000), flow("192.0.2.1", "live/1", 9000)];
-  assert.equal(mappingsOf([...sameSource, open("a", "203.0.113.1"), open("b", "203.0.113.2", "live/1")]).length, 1);
+  const sameSource = [flow("192.0.2.1", "live/0", 9000), flow("192.0.2.1", "live/2", 9000)];
+  assert.equal(mappingsOf([...sameSource, open("a", "203.0.113.1"), open("b", "203.0.113.2", "live/2")]).length, 1);
 });
 
 test("kernel counts become the hole's, the component's and what user space never saw", () => {

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { monotonicMs } from "../../../core/clock.ts";
+import { carriesRtcp } from "../../../relay/forwarding.ts";
 import { addressSlot } from "../../../udp/native/layout.ts";
 import type { Libc } from "../../../udp/native/libc.ts";
 import { canSegment, openNativeSocket } from "../../../udp/native/native-socket.ts";
@@ -124,7 +125,9 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segment
     },
 
     async apply(changes) {
-      if (changes.length > 0) await ask((ticket) => ({ type: "apply", changes, ticket }));
+      // Without a flow of its own, RTCP comes up.
+      const wanted = changes.filter((change) => change.type !== "set-flow" || !carriesRtcp(change.component));
+      if (wanted.length > 0) await ask((ticket) => ({ type: "apply", changes: wanted, ticket }));
     },
 
     readCounters: () => ask((ticket) => ({ type: "read", ticket })),
