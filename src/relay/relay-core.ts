@@ -5,8 +5,8 @@ import { answerBinding, type ProvenOutcome, type ProvenRequest } from "./answer-
 import type { AuthenticationContext } from "./authenticate.ts";
 import { type OpenOptions, readBarePunch } from "./bare-punch.ts";
 import { type Effects, noEffects } from "./events.ts";
-import type { ComponentId, Flow } from "./forwarding.ts";
-import { createHoles, type Holes } from "./holes.ts";
+import type { ComponentId } from "./forwarding.ts";
+import { createHoles, type Hole, type Holes } from "./holes.ts";
 import { consentLifetimeSeconds, type Limits } from "./limits.ts";
 import { createNonceKeeper, nonceSlotMs } from "./nonce.ts";
 import { createPublishers, type Publishers } from "./publishers.ts";
@@ -43,8 +43,8 @@ export interface Arrival {
 export type Verdict =
   /** Media of this component: the userspace plane copies it to the holes. */
   | { readonly kind: "media"; readonly component: ComponentId }
-  /** A viewer's RTCP: send it to the publisher over this flow. */
-  | { readonly kind: "feedback"; readonly flow: Flow }
+  /** RTCP from the viewer that this hole is open to. */
+  | { readonly kind: "feedback"; readonly hole: Hole }
   /** Send `reply`, if there is one, back where the datagram came from. */
   | { readonly kind: "handled"; readonly reply?: Uint8Array; readonly refusal?: string };
 
@@ -72,8 +72,12 @@ export interface RelayCore {
   tick(now: number): Effects;
 }
 
-/** RTCP from viewers to one publisher, in packets a second: RFC 3550's 5 % of a 4 Mbit/s stream is about 250 of them. */
-const feedbackPerSecond = 200;
+/**
+ * RTCP packets a second from one viewer: a request for missing packets every 20 ms, which is as often as a round trip lets
+ * one hope for an answer. From all of them: what takes a tenth of a core to read.
+ */
+const feedbackPerHole = 50;
+const feedbackInAll = 5_000;
 
 /** Makes a relay core. */
 export function createRelayCore(options: RelayCoreOptions): RelayCore {
@@ -84,7 +88,8 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const reminder = createReminder(random);
   const rate = limits.requestsPerSecond;
   const unproven = createRateLimiter({ ratePerSecond: rate, burst: rate * 4 });
-  const feedback = createRateLimiter({ ratePerSecond: feedbackPerSecond, burst: feedbackPerSecond });
+  const feedback = createRateLimiter({ ratePerSecond: feedbackPerHole, burst: feedbackPerHole });
+  const allFeedback = createRateLimiter({ ratePerSecond: feedbackInAll, burst: feedbackInAll, maxKeys: 1 });
   const publishers = createPublishers();
   const holes = createHoles(limits, options.holesPerComponent);
   const departed = new Map<string, number>();
@@ -151,11 +156,8 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
       if (refused !== undefined) return refuse(refused);
     }
     if (hole === undefined || kind !== "rtcp") return { verdict: { kind: "handled" }, effects };
-    // The RTCP of a track is the component after its RTP; a viewer may send it from either socket (RFC 5761).
-    const flow = publishers.flowOf(hole.stream.name, hole.component | 1);
-    if (flow === undefined) return refuse("feedback-no-publisher");
-    if (!feedback.take(hole.stream.name, now)) return refuse("feedback-rate-limited");
-    return { verdict: { kind: "feedback", flow: { local: flow.local, publisher: flow.publisher } }, effects };
+    if (!feedback.take(hole.id, now) || !allFeedback.take("", now)) return refuse("feedback-rate-limited");
+    return { verdict: { kind: "feedback", hole }, effects };
   }
 
   return {

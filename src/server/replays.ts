@@ -1,0 +1,128 @@
+import type { Clock } from "../core/clock.ts";
+import type { ComponentId, ForwardingChange, HoleId, HoleTarget } from "../relay/forwarding.ts";
+
+/** What a component's newcomers are shown first: the packets since the last key frame, numbered as they came. */
+export interface Past {
+  /** The number of the packet to begin with; `undefined` if there is nothing that would make a picture. */
+  start(): number | undefined;
+  /** The packet of that number; `undefined` if it has not come yet or is not kept any more. */
+  packet(number: number): { readonly bytes: Uint8Array; readonly atMs: number } | undefined;
+  /** The number that the next packet will have. */
+  next(): number;
+}
+
+/** What replays need of their surroundings. */
+export interface ReplaySurroundings {
+  /** `undefined`: this component's newcomers join live. */
+  pastOf(component: ComponentId): Past | undefined;
+  send(target: HoleTarget, bytes: Uint8Array): void;
+  /** Has the data plane open the hole; resolves when every packet from before is in the past. */
+  open(change: ForwardingChange & { type: "open-hole" }): Promise<unknown>;
+  readonly clock: Clock;
+}
+
+/** Shows newcomers what has been since the last key frame, then lets them join live. */
+export interface Replays {
+  /** Keeps back the holes that catch up first, and returns the changes that are the data plane's now. */
+  take(changes: readonly ForwardingChange[]): ForwardingChange[];
+  /** How many holes are catching up. */
+  readonly size: number;
+  /** Packets that were sent again from the past, since the start. */
+  readonly packets: number;
+  /** Ends all, without letting anybody join. */
+  close(): void;
+}
+
+/** A past second takes half a second, so a newcomer costs the network no more than two viewers. */
+const speed = 2;
+
+/** Fine enough that the packets of two frames at 60 a second do not become one burst. */
+const stepMs = 5;
+
+/** Holes that catch up at a time, of all streams; who comes beyond that joins live, so a crowd at the door starves nobody. */
+const mostReplays = 64;
+
+interface Replay {
+  readonly change: ForwardingChange & { type: "open-hole" };
+  readonly past: Past;
+  target: HoleTarget;
+  next: number;
+  readonly startedAt: number;
+  /** When the first packet had come. */
+  readonly beganMs: number;
+  isJoining: boolean;
+}
+
+/** None at first. */
+export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings): Replays {
+  const replays = new Map<HoleId, Replay>();
+  let stop: (() => void) | undefined;
+  let packets = 0;
+
+  function begin(change: ForwardingChange & { type: "open-hole" }): boolean {
+    const past = replays.size < mostReplays ? pastOf(change.component) : undefined;
+    const next = past?.start();
+    const first = next === undefined ? undefined : past?.packet(next);
+    if (past === undefined || next === undefined || first === undefined) return false;
+    const replay = { change, past, next, target: change.target, isJoining: false };
+    replays.set(change.hole, { ...replay, startedAt: clock.now(), beganMs: first.atMs });
+    stop ??= clock.schedule(0, step);
+    return true;
+  }
+
+  function step(): void {
+    const now = clock.now();
+    for (const [hole, replay] of replays) if (!replay.isJoining && advance(replay, now)) join(hole, replay);
+    stop = replays.size > 0 ? clock.schedule(stepMs, step) : undefined;
+  }
+
+  /** Sends what is due; true when the present is reached, or the past is lost because it was bounded. */
+  function advance(replay: Replay, now: number): boolean {
+    const until = replay.isJoining ? Number.POSITIVE_INFINITY : replay.beganMs + (now - replay.startedAt) * speed;
+    for (; replay.next < replay.past.next(); replay.next += 1) {
+      const packet = replay.past.packet(replay.next);
+      if (packet === undefined) break;
+      if (packet.atMs > until) return false;
+      send(replay.target, packet.bytes);
+      packets += 1;
+    }
+    return true;
+  }
+
+  /** What comes until the plane has opened the hole is still sent from here, so there is neither a gap nor a packet twice. */
+  function join(hole: HoleId, replay: Replay): void {
+    replay.isJoining = true;
+    const finish = (): void => {
+      if (replays.get(hole) !== replay) return;
+      advance(replay, clock.now());
+      replays.delete(hole);
+    };
+    open({ ...replay.change, target: replay.target }).then(finish, finish);
+  }
+
+  function takeOne(change: ForwardingChange): boolean {
+    if (change.type === "open-hole") return begin(change);
+    if (change.type !== "move-hole" && change.type !== "close-hole") return false;
+    const replay = replays.get(change.hole);
+    if (replay === undefined) return false;
+    const isKnown = replay.isJoining;
+    if (change.type === "close-hole") replays.delete(change.hole);
+    else replay.target = change.target;
+    // The plane has been told of the hole already, so this change is its own, too.
+    return !isKnown;
+  }
+
+  return {
+    take: (changes) => changes.filter((change) => !takeOne(change)),
+    get size() {
+      return replays.size;
+    },
+    get packets() {
+      return packets;
+    },
+    close() {
+      stop?.();
+      replays.clear();
+    },
+  };
+}
