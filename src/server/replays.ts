@@ -1,14 +1,12 @@
 import type { Clock } from "../core/clock.ts";
 import type { ComponentId, ForwardingChange, HoleId, HoleTarget } from "../relay/forwarding.ts";
 
-/** What a component's newcomers are shown first: the packets since the last key frame, numbered as they came. */
+/** What a component's newcomers are shown first: the packets since the last key frame. */
 export interface Past {
-  /** The number of the packet to begin with; `undefined` if there is nothing that would make a picture. */
+  /** Where to begin; `undefined` if there is nothing that would make a picture. */
   start(): number | undefined;
-  /** The packet of that number; `undefined` if it has not come yet or is not kept any more. */
-  packet(number: number): { readonly bytes: Uint8Array; readonly atMs: number } | undefined;
-  /** The number that the next packet will have. */
-  next(): number;
+  /** The packet at the cursor, or the oldest one after it that is still kept, and where to read on. */
+  read(cursor: number): { readonly bytes: Uint8Array; readonly atMs: number; readonly next: number } | undefined;
 }
 
 /** What replays need of their surroundings. */
@@ -46,7 +44,7 @@ interface Replay {
   readonly change: ForwardingChange & { type: "open-hole" };
   readonly past: Past;
   target: HoleTarget;
-  next: number;
+  cursor: number;
   readonly startedAt: number;
   /** When the first packet had come. */
   readonly beganMs: number;
@@ -61,10 +59,10 @@ export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings)
 
   function begin(change: ForwardingChange & { type: "open-hole" }): boolean {
     const past = replays.size < mostReplays ? pastOf(change.component) : undefined;
-    const next = past?.start();
-    const first = next === undefined ? undefined : past?.packet(next);
-    if (past === undefined || next === undefined || first === undefined) return false;
-    const replay = { change, past, next, target: change.target, isJoining: false };
+    const cursor = past?.start();
+    const first = cursor === undefined ? undefined : past?.read(cursor);
+    if (past === undefined || cursor === undefined || first === undefined) return false;
+    const replay = { change, past, cursor, target: change.target, isJoining: false };
     replays.set(change.hole, { ...replay, startedAt: clock.now(), beganMs: first.atMs });
     stop ??= clock.schedule(0, step);
     return true;
@@ -76,14 +74,15 @@ export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings)
     stop = replays.size > 0 ? clock.schedule(stepMs, step) : undefined;
   }
 
-  /** Sends what is due; true when the present is reached, or the past is lost because it was bounded. */
+  const read = ({ past, cursor }: Replay): ReturnType<Past["read"]> => past.read(cursor);
+
+  /** Sends what is due; true when the present is reached, or the past has been given up. */
   function advance(replay: Replay, now: number): boolean {
     const until = replay.isJoining ? Number.POSITIVE_INFINITY : replay.beganMs + (now - replay.startedAt) * speed;
-    for (; replay.next < replay.past.next(); replay.next += 1) {
-      const packet = replay.past.packet(replay.next);
-      if (packet === undefined) break;
+    for (let packet = read(replay); packet !== undefined; packet = read(replay)) {
       if (packet.atMs > until) return false;
       send(replay.target, packet.bytes);
+      replay.cursor = packet.next;
       packets += 1;
     }
     return true;

@@ -71,6 +71,12 @@ async function createHarness(address: string, segmentation: boolean): Promise<Ba
       for (const bytes of packets) publisher.send(bytes, ingest.local);
       return turn();
     },
+    async carried() {
+      for (let round = 0; round < 2_000; round += 1) {
+        const { unseen } = await plane.readCounters();
+        if (sum([...unseen.values()].map(({ packets }) => packets)) + up.length === published) return;
+      }
+    },
     async settle() {
       // Everything has been read, and what was sent on has been received. Bounded: a lost packet shall fail the test.
       for (let round = 0; round < 2_000; round += 1) {

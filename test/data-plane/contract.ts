@@ -24,6 +24,8 @@ export interface PlaneHarness {
   addReceiver(): Promise<Receiver>;
   /** The publisher sends these datagrams into the component's flow, in order. */
   publish(component: string, packets: readonly Uint8Array[]): Promise<void>;
+  /** Resolves when the plane has dealt with what was published; absent where that is so as soon as `publish` resolves. */
+  carried?(): Promise<void>;
   /** Resolves when all that was published has arrived or never will. */
   settle(): Promise<void>;
   /** Frees what the harness made; the plane too. */
@@ -221,6 +223,57 @@ export function dataPlaneContract(
     assert.equal(counters.holes.size, count - odd.length);
     assert.equal(counters.components.get(component)?.packets, count * 10 + (count - odd.length) * 10);
   });
+
+  contract(
+    "holes that come, move and go under load take nothing from one that stays, and get nothing once gone",
+    async (harness) => {
+      // One hole a flow leaves none that could stay.
+      if (harness.holesPerFlow === 1) return;
+      const [stays, ...guests] = await Promise.all(Array.from({ length: 5 }, () => harness.addReceiver()));
+      assert.ok(stays !== undefined);
+      await harness.plane.apply([setFlow(harness), open("stays", stays)]);
+      const numbered = (number: number): Uint8Array => {
+        const bytes = Buffer.alloc(200);
+        bytes.writeUInt32BE(number);
+        return bytes;
+      };
+      const numbersOf = (receiver: Receiver): number[] =>
+        receiver.received().map((bytes) => Buffer.from(bytes).readUInt32BE());
+      const rounds = 250;
+      /** For each guest the numbers that were sent while it had a hole, as [first, end). */
+      const visits: (readonly [number, number])[][] = guests.map(() => []);
+      let sent = 0;
+      const publishOne = async (): Promise<void> => {
+        await harness.publish(component, [numbered(sent)]);
+        await harness.carried?.();
+        sent += 1;
+      };
+      for (let round = 0; round < rounds; round += 1) {
+        const [from, to] = [round % guests.length, (round + 1) % guests.length];
+        const [here, there] = [guests[from], guests[to]];
+        if (here === undefined || there === undefined) continue;
+        const openedAt = sent;
+        await harness.plane.apply([open("guest", here)]);
+        await publishOne();
+        await harness.plane.apply([{ type: "move-hole", hole: "guest", target: there.target }]);
+        const movedAt = sent;
+        await publishOne();
+        await harness.plane.apply([{ type: "close-hole", hole: "guest" }]);
+        visits[from]?.push([openedAt, movedAt]);
+        visits[to]?.push([movedAt, sent]);
+        await publishOne();
+      }
+      await harness.settle();
+      assert.deepEqual(
+        numbersOf(stays),
+        Array.from({ length: sent }, (_, i) => i),
+      );
+      for (const [i, guest] of guests.entries()) {
+        const strays = numbersOf(guest).filter((n) => visits[i]?.every(([first, end]) => n < first || n >= end));
+        assert.deepEqual(strays, []);
+      }
+    },
+  );
 
   contract("a closed plane forwards nothing, and closing it twice is no error", async (harness) => {
     const viewer = await harness.addReceiver();

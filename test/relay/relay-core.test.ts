@@ -38,25 +38,27 @@ test("a publisher with the key feeds through the punch port, and nobody else doe
   assert.equal(refusalOf(bench.punch(host(9, 5001), rtpPacket())), "unknown-source");
 });
 
-test("a viewer's RTP is dropped, its RTCP goes to the publisher's RTCP port", () => {
+test("a viewer's RTP is dropped, its RTCP is feedback of its hole", () => {
   const bench = createBench();
   bench.join(viewer);
-  assert.equal(refusalOf(bench.punch(viewer, rtcpPacket)), "feedback-no-publisher");
-  bench.ingest(host(9, 7001), 1);
   assert.deepEqual(bench.punch(viewer, rtpPacket()).verdict, { kind: "handled" });
-  const flow = { local: { address: "198.51.100.1", port: 9100 }, publisher: host(9, 7001) };
-  assert.deepEqual(bench.punch(viewer, rtcpPacket).verdict, { kind: "feedback", flow }, "from the RTP socket");
+  const holeOf = (from: Endpoint): unknown => {
+    const { verdict } = bench.punch(from, rtcpPacket);
+    return verdict.kind === "feedback" && [verdict.hole.stream.name, verdict.hole.component, verdict.hole.remote];
+  };
+  assert.deepEqual(holeOf(viewer), ["live", 0, viewer]);
   bench.join(host(2), { component: 1, session: "1".repeat(16) });
-  assert.deepEqual(bench.punch(host(2), rtcpPacket).verdict, { kind: "feedback", flow }, "from the RTCP socket");
+  assert.deepEqual(holeOf(host(2)), ["live", 1, host(2)]);
   assert.equal(refusalOf(bench.punch(host(3), rtcpPacket)), "unknown-source");
 });
 
-test("feedback to one stream is limited", () => {
+test("one viewer's feedback is limited, and does not take the others' share", () => {
   const bench = createBench();
   bench.join(viewer);
-  bench.ingest(publisher, 1);
-  const kinds = Array.from({ length: 201 }, () => bench.punch(viewer, rtcpPacket).verdict.kind);
-  assert.equal(kinds.filter((kind) => kind === "feedback").length, 200);
+  bench.join(host(2), { session: "1".repeat(16) });
+  const kinds = Array.from({ length: 60 }, () => bench.punch(viewer, rtcpPacket).verdict.kind);
+  assert.equal(kinds.filter((kind) => kind === "feedback").length, 50);
+  assert.equal(bench.punch(host(2), rtcpPacket).verdict.kind, "feedback");
 });
 
 test("LIFETIME 0 closes at once; a repeated older request does not open again", () => {

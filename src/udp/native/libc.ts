@@ -7,6 +7,7 @@ import { endianness } from "node:os";
 export interface Libc {
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: number, length: number): number;
+  connect(fd: number, address: number, length: number): number;
   getsockname(fd: number, address: number, length: number): number;
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: number, length: number): number;
@@ -47,6 +48,7 @@ export const errno = {
 const prototypes = {
   socket: "int socket(int, int, int)",
   bind: "int bind(int, intptr_t, uint32_t)",
+  connect: "int connect(int, intptr_t, uint32_t)",
   getsockname: "int getsockname(int, intptr_t, intptr_t)",
   setsockopt: "int setsockopt(int, int, int, intptr_t, uint32_t)",
   getsockopt: "int getsockopt(int, int, int, intptr_t, intptr_t)",
