@@ -1,0 +1,147 @@
+import type { Random } from "../core/random.ts";
+import { decodeRtp } from "../rtp/header.ts";
+import { decodeRtcp, encodeRtcp, type RtcpPacket } from "../rtp/rtcp/compound.ts";
+import { answerNack } from "./answer-nack.ts";
+import { createGapTracker } from "./gap-tracker.ts";
+import { createKeyFrameRequests } from "./key-frame-requests.ts";
+import { createPacketHistory, type PacketHistory } from "./packet-history.ts";
+import { createRateMeter } from "./rate-meter.ts";
+import { createReceiverReports } from "./receiver-reports.ts";
+import { createRepairBudget, type RepairBudget } from "./repair-budget.ts";
+import { createReportAggregator, type ReportSummary, type ViewerReport } from "./report-aggregator.ts";
+
+/** How a relay serves a track. */
+export interface RelayedTrackOptions {
+  /** The relay's CNAME, the same for all tracks. */
+  readonly cname: string;
+  readonly random: Random;
+  /** Milliseconds that packets are kept to be sent again; 0: viewers' requests are not answered. Default 1000. */
+  readonly historyMs?: number;
+  /** Clock rate in Hz of a payload type, once it is known. */
+  readonly clockRateOf: (payloadType: number) => number | undefined;
+}
+
+/** What viewers asked for and got, since the start. */
+export interface RepairCounters {
+  /** Packets sent again. */
+  readonly resent: number;
+  /** Packets asked for that were not sent again: not kept, or beyond what repair may take. */
+  readonly refused: number;
+}
+
+/**
+ * The relay between a track's publisher and its viewers, as far as RTCP goes: a receiver to the one, who reports and asks,
+ * and the one who answers to the others, so that neither side's traffic grows with the number of viewers.
+ */
+export interface RelayedTrack {
+  /** Takes a packet of media; `now` is its arrival, in ms of a monotonic clock. */
+  onMedia(bytes: Uint8Array, now: number): void;
+  /** A key frame began: whoever asked for one is served. */
+  onKeyFrame(): void;
+  /** Takes the publisher's RTCP as it came, and as it went on to the viewers. */
+  onPublisherRtcp(packets: readonly RtcpPacket[], passedOn: readonly RtcpPacket[], now: number): void;
+  /** Takes a viewer's RTCP. What it asks for again is handed to `resend`, as a view that holds during the call. */
+  onViewerRtcp(viewer: string, packets: readonly RtcpPacket[], now: number, resend: (bytes: Uint8Array) => void): void;
+  /** The viewer is gone. */
+  forget(viewer: string): void;
+  /** When `poll` has something, in ms of the clock; `Infinity` for never. */
+  wakeAt(): number;
+  /** RTCP for the publisher that is due. */
+  poll(now: number): Uint8Array[];
+  /** What one viewer last said of its leg. */
+  viewer(viewer: string, now: number): ViewerReport | undefined;
+  /** What all of them say. */
+  viewers(now: number): ReportSummary;
+  counters(): RepairCounters;
+}
+
+/** A track that has not begun. */
+export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
+  const { cname, random, historyMs = 1_000, clockRateOf } = options;
+  const rate = createRateMeter();
+  const reports = createReceiverReports({ cname, random, clockRateOf });
+  const gaps = createGapTracker();
+  let mediaSsrc: number | undefined;
+  let payloadType = -1;
+  const aggregator = createReportAggregator({ clockRate: () => clockRateOf(payloadType) });
+  const requests = createKeyFrameRequests({ senderSsrc: reports.ssrc, mediaSsrc: () => mediaSsrc });
+  const budgets = new Map<string, RepairBudget>();
+  // Megabytes: only for components that turn out to carry media.
+  let history: PacketHistory | undefined;
+  let resent = 0;
+  let refused = 0;
+
+  function budgetOf(viewer: string): RepairBudget {
+    const budget = budgets.get(viewer) ?? createRepairBudget({ rate });
+    budgets.set(viewer, budget);
+    return budget;
+  }
+
+  return {
+    onMedia(bytes, now) {
+      const packet = decodeRtp(bytes);
+      if (!packet.ok) return;
+      const { ssrc, sequenceNumber, timestamp } = packet.value;
+      mediaSsrc = ssrc;
+      payloadType = packet.value.payloadType;
+      rate.onPacket(bytes.length, now);
+      reports.onPacket(packet.value, bytes.length, now);
+      gaps.onPacket(ssrc, sequenceNumber, timestamp, now);
+      if (historyMs === 0) return;
+      history ??= createPacketHistory({ maxAgeMs: historyMs });
+      history.add(bytes, now);
+    },
+
+    onKeyFrame: requests.onKeyFrame,
+
+    onPublisherRtcp(packets, passedOn, now) {
+      for (const packet of packets) if (packet.type === "sender-report") reports.onSenderReport(packet, now);
+      for (const packet of passedOn) if (packet.type === "sender-report") aggregator.onSenderReport(packet, now);
+    },
+
+    onViewerRtcp(viewer, packets, now, resend) {
+      for (const packet of packets) {
+        if (packet.type === "nack" && history !== undefined) {
+          const outcome = answerNack(packet, now, { history, budget: budgetOf(viewer), send: resend });
+          resent += outcome.sent;
+          refused += outcome.unknown + outcome.overBudget;
+        } else if (packet.type === "pli" || packet.type === "fir") requests.onRequest(viewer, packet);
+        else if (packet.type === "receiver-report" || packet.type === "sender-report") {
+          for (const block of packet.reports) {
+            if (block.ssrc === mediaSsrc) aggregator.onReport(viewer, block, now);
+          }
+        }
+      }
+    },
+
+    forget(viewer) {
+      budgets.delete(viewer);
+      aggregator.forget(viewer);
+    },
+
+    wakeAt: () => Math.min(reports.wakeAt(), requests.wakeAt(), gaps.wakeAt()),
+
+    poll(now) {
+      const due: Uint8Array[] = [];
+      const report = now >= reports.wakeAt() ? reports.poll(now) : undefined;
+      if (report !== undefined) due.push(report);
+      const request = now >= requests.wakeAt() ? requests.take(now) : undefined;
+      if (request !== undefined) due.push(encodeRtcp([request]));
+      if (now < gaps.wakeAt()) return due;
+      for (const { ssrc, sequenceNumbers } of gaps.take(now)) {
+        due.push(encodeRtcp([{ type: "nack", senderSsrc: reports.ssrc(), mediaSsrc: ssrc, sequenceNumbers }]));
+      }
+      return due;
+    },
+
+    viewer: aggregator.viewer,
+    viewers: aggregator.summary,
+    counters: () => ({ resent, refused }),
+  };
+}
+
+/** The packets of an RTCP datagram; none if it cannot be read. */
+export function rtcpPacketsOf(bytes: Uint8Array): readonly RtcpPacket[] {
+  const packets = decodeRtcp(bytes);
+  return packets.ok ? packets.value : [];
+}
