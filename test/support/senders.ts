@@ -47,6 +47,17 @@ const picture = [
 const sound = "audiotestsrc num-buffers=235 is-live=true";
 const x264 = ["libx264", "-preset", "veryfast"];
 
+/** GStreamer has no H.264 encoder in its base packages, so it gets ffmpeg's. */
+const gstreamerH264: SenderCommand = (port) => [
+  "sh",
+  "-c",
+  [
+    `ffmpeg -nostdin -loglevel error -f lavfi -i testsrc2=duration=${seconds}:size=${size}:rate=15 -c:v libx264 -b:v 60k`,
+    "-g 15 -f mp4 -movflags empty_moov+default_base_moof+frag_keyframe - | gst-launch-1.0 -q fdsrc ! qtdemux",
+    `! rtph264pay config-interval=1 mtu=500 ! udpsink host=127.0.0.1 port=${port}`,
+  ].join(" "),
+];
+
 /** Real senders by name: what is sent and with what. Names with `gst` need GStreamer, the others ffmpeg. */
 export const senders: Readonly<Record<string, SenderCommand>> = {
   "ffmpeg-h264": ffmpegVideo(x264, "-g", "15"),
@@ -68,6 +79,7 @@ export const senders: Readonly<Record<string, SenderCommand>> = {
   "ffmpeg-pcmu": ffmpegAudio(seconds, ["pcm_mulaw"], "-ar", "8000", "-t", "2"),
   "ffmpeg-rtp-mpegts": ffmpegTransportStream("rtp_mpegts", (port) => `rtp://127.0.0.1:${port}`),
   "ffmpeg-mpegts": ffmpegTransportStream("mpegts", (port) => `udp://127.0.0.1:${port}?pkt_size=1316`),
+  "gst-h264": gstreamerH264,
   "gst-vp8": gstreamer(...picture, "vp8enc deadline=1 target-bitrate=60000 keyframe-max-dist=15", "rtpvp8pay mtu=500"),
   "gst-vp9": gstreamer(...picture, "vp9enc deadline=1 target-bitrate=60000 keyframe-max-dist=15", "rtpvp9pay mtu=500"),
   "gst-opus": gstreamer(sound, "audio/x-raw,rate=48000", "opusenc bitrate=24000", "rtpopuspay"),
