@@ -31,6 +31,7 @@ export interface Holes {
    * then lasts `lifetimeMs`, by default the 30 s that every proof gives.
    */
   renew(request: HoleRequest, now: number, effects: Effects, lifetimeMs?: number): HoleRefusal | undefined;
+  get(id: HoleId): Hole | undefined;
   /** The hole whose viewer has this mapped address. */
   at(remote: Endpoint): Hole | undefined;
   /** Closes a hole; nothing happens if there is none. */
@@ -158,6 +159,7 @@ export function createHoles(limits: Limits, holesPerComponent: number = Number.P
       return undefined;
     },
 
+    get: (id) => byId.get(id),
     at: (remote) => byRemote.get(formatEndpoint(remote)),
     close,
 

@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
-import type { Random } from "../core/random.ts";
+import { type Random, systemRandom } from "../core/random.ts";
 import { choosePlane, type PlaneChoice } from "../data-plane/choose-plane.ts";
 import { createPlane, parseEngine } from "../data-plane/create-plane.ts";
 import type { EngineName, PlaneCounters } from "../data-plane/data-plane.ts";
@@ -14,7 +14,9 @@ import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
 import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
+import { createPathMtu } from "../udp/path-mtu.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
+import { createMediaDesk } from "./media-desk.ts";
 import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
 import { describeStream, ingestComponents, startWarnings } from "./start-lines.ts";
@@ -40,6 +42,8 @@ export interface RelayOptions {
   readonly plane?: PlaneChoice;
   /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the best that runs here. */
   readonly engine?: EngineName;
+  /** Whether newcomers are shown what has been since the last key frame, before they join live. Default true. */
+  readonly cache?: boolean;
   /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
   readonly journal?: Journal;
   /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
@@ -94,6 +98,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     requestsPerSecond: limits.requestsPerSecond,
     engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
     onUnseen: noteUnseen,
+    onMedia: (component, bytes, atMs) => desk.onCarried(component, bytes, atMs),
     quiet: process.env.PUNCHCAST_EBPF_QUIET === "1",
   });
   const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
@@ -105,6 +110,15 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     holesPerComponent: plane.holesPerComponent,
     ...(options.random && { random: options.random }),
   });
+  const paths = await createPathMtu();
+  const desk = createMediaDesk({
+    ...{ streams, core, clock, random: options.random ?? systemRandom, cache: options.cache ?? true },
+    described: () => undefined,
+    send: ports.send,
+    open: (newcomer) => change([newcomer]),
+    mtuOf: paths.of,
+    warn: (message) => warn(message),
+  });
   const tally = createTally(streams);
   const startedAt = clock.now();
   const started = Promise.withResolvers<void>();
@@ -113,24 +127,25 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   let journalled = "";
 
   function carryOut({ changes, events }: Effects): void {
-    if (changes.length > 0) change(changes);
+    const now = desk.take(changes);
+    if (now.length > 0) void change(now);
     for (const event of events) onEvent(event);
   }
 
   /** Has the plane change its table, at once: a hole's first packets may stand right behind the punch that opened it. */
-  function change(changes: readonly ForwardingChange[]): void {
+  function change(changes: readonly ForwardingChange[]): Promise<void> {
     const done = isStarted ? plane.apply(changes) : started.promise.then(() => plane.apply(changes));
     const told = done.catch((error: unknown) => warn(`The forwarding table could not be changed: ${error}`));
     applied = Promise.all([applied, told]);
+    return told;
   }
 
   function perform({ verdict, effects }: Decision, bytes: Uint8Array, from: Endpoint, local: Endpoint): void {
     if (verdict.kind === "media") {
       tally.countIn(verdict.component, bytes.length);
-      plane.deliver(verdict.component, bytes, { local, publisher: from });
-    } else if (verdict.kind === "feedback") {
-      ports.send(verdict.flow.local, verdict.flow.publisher, bytes);
-    } else {
+      plane.deliver(verdict.component, desk.onIngest(verdict.component, bytes), { local, publisher: from });
+    } else if (verdict.kind === "feedback") desk.onFeedback(verdict.hole, bytes);
+    else {
       if (verdict.reply !== undefined) ports.send(local, from, verdict.reply);
       if (verdict.refusal !== undefined) tally.countRefusal(verdict.refusal);
     }
@@ -175,6 +190,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     } catch (error) {
       started.promise.catch(() => {});
       started.reject(error);
+      desk.close();
+      paths.close();
       // A plane that reads the sockets has begun with them; any other has changed nothing if its start fails.
       if (plane.openSocket !== undefined) await plane.close();
       await ports.close();
@@ -241,6 +258,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     close() {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
+        desk.close();
         await tellStats();
         const effects = noEffects();
         for (const { id } of [...core.holes.values()]) core.holes.close(id, "relay-stopped", effects);
@@ -249,6 +267,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
         await plane.close();
         await options.journal?.clear();
         await ports.close();
+        paths.close();
         onEvent({ event: "stopped" });
       })();
       return closing;

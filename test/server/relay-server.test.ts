@@ -3,6 +3,8 @@ import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import { formatEndpoint } from "../../src/core/address.ts";
 import { PunchcastError } from "../../src/core/errors.ts";
+import { decodeRtp } from "../../src/rtp/header.ts";
+import { decodeRtcp, encodeRtcp } from "../../src/rtp/rtcp/compound.ts";
 import { rtcpPacket, rtpPacket } from "../relay/support.ts";
 import { publishKey, punchRequest, readAnswer, viewKey } from "../support/punch-request.ts";
 import { until } from "../support/until.ts";
@@ -59,7 +61,7 @@ test("a publisher with the key feeds through the punch port; one without is not 
     await until("the refusal in the stats", () => (relay.stats().refused["unknown-source"] ?? 0) === 1);
   }));
 
-test("a viewer's RTCP reaches the publisher's RTCP port, out of the port that it sends to", () =>
+test("a viewer's wish for a key frame reaches the publisher's RTCP port, out of the port that it sends to", () =>
   withCleanup(async (use) => {
     const relay = use(await startRelay());
     const rtcpIngest = { address: "127.0.0.1", port: relay.ingestPort + 1 };
@@ -67,10 +69,14 @@ test("a viewer's RTCP reaches the publisher's RTCP port, out of the port that it
     rtp.send(rtpPacket(), { address: "127.0.0.1", port: relay.ingestPort });
     rtcp.send(rtcpPacket, rtcpIngest);
     const viewer = use(await join(relay.punchAt(), { component: 1 }));
-    viewer.send(rtcpPacket);
-    await until("the receiver report", () => rtcp.got.length === 1);
+    const media = decodeRtp(rtpPacket());
+    assert.ok(media.ok);
+    const mediaSsrc = media.value.ssrc;
+    viewer.send(encodeRtcp([{ type: "pli", senderSsrc: 1, mediaSsrc }]));
+    await until("the request", () => rtcp.got.length === 1);
     assert.deepEqual(rtcp.got[0]?.from, rtcpIngest);
-    assert.deepEqual(Uint8Array.from(rtcp.got[0]?.bytes ?? []), rtcpPacket);
+    const asked = decodeRtcp(rtcp.got[0]?.bytes ?? new Uint8Array());
+    assert.ok(asked.ok && asked.value[0]?.type === "pli" && asked.value[0].mediaSsrc === mediaSsrc);
     assert.equal(rtp.got.length, 0);
   }));
 

@@ -8,6 +8,8 @@ import type { Endpoint } from "../../src/core/address.ts";
 import { PunchcastError } from "../../src/core/errors.ts";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
 import { type Random, systemRandom } from "../../src/core/random.ts";
+import { decodeRtp } from "../../src/rtp/header.ts";
+import { decodeRtcp, encodeRtcp } from "../../src/rtp/rtcp/compound.ts";
 import { readSdp } from "../../src/sdp/session.ts";
 import { type Watch, type WatchOptions, watch } from "../../src/watch/watch.ts";
 import type { WatchEvent } from "../../src/watch/watch-events.ts";
@@ -93,7 +95,7 @@ test("watches the components that were asked for, at the port that was asked for
     await until("the packet", () => player.got.length === 1);
   }));
 
-test("the player's RTCP goes back to the publisher", () =>
+test("the player's wish for a key frame goes back to the publisher", () =>
   withCleanup(async (use) => {
     const relay = use(await startRelay());
     const watching = use(await startWatch({ target: targetOf(relay.punchPort) }));
@@ -104,9 +106,13 @@ test("the player's RTCP goes back to the publisher", () =>
     const back = player.got[0]?.from;
     assert.ok(back);
     player.send(Buffer.from("not RTCP"), back);
-    player.send(rtcpPacket, back);
-    await until("the report at the publisher", () => sender.got.length === 1);
-    assert.deepEqual(Uint8Array.from(sender.got[0]?.bytes ?? []), rtcpPacket);
+    sender.send(rtpPacket(), loopback(relay.ingestPort));
+    const media = decodeRtp(rtpPacket());
+    assert.ok(media.ok);
+    player.send(encodeRtcp([{ type: "pli", senderSsrc: 1, mediaSsrc: media.value.ssrc }]), back);
+    await until("the request at the publisher", () => sender.got.length === 1);
+    const asked = decodeRtcp(sender.got[0]?.bytes ?? new Uint8Array());
+    assert.ok(asked.ok && asked.value[0]?.type === "pli");
   }));
 
 test("writes the SDP for the player", () =>

@@ -1,0 +1,162 @@
+import type { Endpoint } from "../core/address.ts";
+import { type Clock, scheduleEvery } from "../core/clock.ts";
+import type { Random } from "../core/random.ts";
+import {
+  type ComponentId,
+  carriesRtcp,
+  type Flow,
+  type ForwardingChange,
+  type HoleTarget,
+} from "../relay/forwarding.ts";
+import type { Hole } from "../relay/holes.ts";
+import type { RelayCore } from "../relay/relay-core.ts";
+import type { Stream } from "../relay/stream.ts";
+import { classifyDatagram } from "../rtp/demux.ts";
+import { createOversize, type Oversize } from "./oversize.ts";
+import { createReplays, type Replays } from "./replays.ts";
+import { createStreamMedia, type DescribedCodec, type StreamMedia } from "./stream-media.ts";
+
+/** What the desk works with. */
+export interface MediaDeskOptions {
+  readonly streams: readonly Stream[];
+  readonly core: Pick<RelayCore, "holes" | "publishers">;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether newcomers are shown what has been since the last key frame. */
+  readonly cache: boolean;
+  /** What a stream's SDP says of a payload type, if there is one. */
+  readonly described: (stream: string, component: number, payloadType: number) => DescribedCodec | undefined;
+  readonly send: (local: Endpoint, remote: Endpoint, bytes: Uint8Array) => boolean;
+  /** Has the data plane open a hole. */
+  readonly open: (change: ForwardingChange) => Promise<unknown>;
+  /** The largest IP packet that the path takes in one piece, if it is known. */
+  readonly mtuOf: (remote: Endpoint) => number | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** Looks after the media of all streams: everything that is more than moving packets. */
+export interface MediaDesk {
+  /** Takes a packet of a publisher that came to user space, and returns what viewers get in its place. */
+  onIngest(component: ComponentId, bytes: Uint8Array): Uint8Array;
+  /** Takes a copy of a packet that a plane has sent on by itself. */
+  onCarried(component: ComponentId, bytes: Uint8Array, atMs: number): void;
+  /** Takes a viewer's RTCP. */
+  onFeedback(hole: Hole, bytes: Uint8Array): void;
+  /** Keeps back the holes of newcomers that catch up first, and returns the changes that are the data plane's now. */
+  take(changes: readonly ForwardingChange[]): ForwardingChange[];
+  media(stream: string): StreamMedia | undefined;
+  readonly replays: Pick<Replays, "size" | "packets">;
+  readonly oversize: Pick<Oversize, "count">;
+  close(): void;
+}
+
+/** How often RTCP for publishers is looked for where no packet drives it. */
+const pollMs = 100;
+
+/** A path's MTU changes when a route does: soon enough to be told while people still look. */
+const lookMs = 5_000;
+
+/** Opens it. */
+export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
+  const { streams, core, clock, random, cache, send } = options;
+  // RFC 7022 §4.2: a name that says nothing of its host.
+  const cname = Buffer.from(random.bytes(12)).toString("base64");
+  const medias = new Map<string, StreamMedia>();
+  const at = new Map<
+    ComponentId,
+    { readonly stream: string; readonly component: number; readonly media: StreamMedia }
+  >();
+  for (const { name, componentIds } of streams) {
+    const described = (component: number, type: number): DescribedCodec | undefined =>
+      options.described(name, component, type);
+    const media = createStreamMedia({ random, cname, cache, described });
+    medias.set(name, media);
+    for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
+  }
+  const oversize = createOversize(options.mtuOf, options.warn);
+  const replays = createReplays({
+    clock,
+    open: options.open,
+    pastOf(id) {
+      const found = at.get(id);
+      return found?.media.pastOf(found.component, clock.now());
+    },
+    // A copy: the socket may hold it for longer than the past does.
+    send: ({ local, remote }: HoleTarget, bytes) => void send(local, remote, bytes.slice()),
+  });
+
+  function answerPublisher(stream: string, media: StreamMedia): void {
+    for (const { component, bytes } of media.poll(clock.now())) {
+      // To where its RTCP comes from; who sends none would not know what to do with any.
+      const flow: Flow | undefined = core.publishers.flowOf(stream, component | 1);
+      if (flow !== undefined) send(flow.local, flow.publisher, bytes);
+    }
+  }
+
+  function onMedia(component: ComponentId, bytes: Uint8Array, atMs: number): void {
+    const found = at.get(component);
+    if (found === undefined) return;
+    found.media.onPacket(found.component, bytes, atMs);
+    oversize.onPacket(found.stream, bytes.length);
+    answerPublisher(found.stream, found.media);
+  }
+
+  const stops = [
+    scheduleEvery(clock, pollMs, () => {
+      for (const [name, media] of medias) answerPublisher(name, media);
+    }),
+    scheduleEvery(clock, lookMs, () => {
+      const holes = Map.groupBy(core.holes.values(), ({ stream }) => stream.name);
+      for (const [name, here] of holes)
+        oversize.look(
+          name,
+          here.map(({ remote }) => remote),
+        );
+    }),
+  ];
+
+  return {
+    onIngest(component, bytes) {
+      const found = at.get(component);
+      const now = clock.now();
+      if (found !== undefined && carriesRtcp(component) && classifyDatagram(bytes) === "rtcp") {
+        return found.media.onReport(found.component, bytes, now);
+      }
+      onMedia(component, bytes, now);
+      return bytes;
+    },
+
+    onCarried: onMedia,
+
+    onFeedback(hole, bytes) {
+      const { name } = hole.stream;
+      const media = medias.get(name);
+      // A viewer may send RTCP from either socket of a track; packets go to the one that it has for them.
+      const id = hole.id.replace(/\d+$/, String(hole.component & ~1));
+      const to = carriesRtcp(hole.id) ? core.holes.get(id) : hole;
+      if (media === undefined) return;
+      const resend = (packet: Uint8Array): void => {
+        if (to !== undefined) send(to.local, to.remote, packet.slice());
+      };
+      media.onFeedback({ id, component: hole.component }, bytes, clock.now(), resend);
+      answerPublisher(name, media);
+    },
+
+    take(changes) {
+      for (const change of changes) {
+        if (change.type !== "close-hole") continue;
+        for (const media of medias.values()) media.forget(change.hole);
+      }
+      return replays.take(changes);
+    },
+
+    media: (stream) => medias.get(stream),
+    replays,
+    oversize,
+
+    close() {
+      for (const stop of stops) stop();
+      replays.close();
+    },
+  };
+}
