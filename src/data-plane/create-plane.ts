@@ -1,4 +1,5 @@
 import { PunchcastError } from "../core/errors.ts";
+import type { ComponentId } from "../relay/forwarding.ts";
 import { loadLibc } from "../udp/native/libc.ts";
 import type { DataPlane, DataPlaneName, EngineName, PlaneCounters } from "./data-plane.ts";
 import { createEbpfPlane, type EbpfPlaneOptions } from "./ebpf/ebpf-plane.ts";
@@ -12,6 +13,11 @@ export interface PlaneOptions extends NatPlaneOptions, EbpfPlaneOptions {
   readonly engine: EngineName | undefined;
   /** Told a few times a second what went by unseen, by planes to which that costs nothing. */
   readonly onUnseen: (unseen: PlaneCounters["unseen"]) => void;
+  /**
+   * Told of each packet that the plane carried out of sight, a few ms later, in order; `bytes` valid during the call only;
+   * `atMs` is the arrival on performance.now()'s clock. Default: nobody.
+   */
+  readonly onMedia?: (component: ComponentId, bytes: Uint8Array, atMs: number) => void;
 }
 
 /**

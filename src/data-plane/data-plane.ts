@@ -25,6 +25,12 @@ export interface PlaneCounters {
    * hands every packet up. The relay counts these as it counts the packets that it sees.
    */
   readonly unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
+  /**
+   * How often a packet was not sent to a hole by the kernel, by component and reason, since the plane started, in planes that
+   * know. `queue-full` and `expired` are lost (and among the `drops`); of the others user space sends instead: `no-route`,
+   * `no-neighbour`, `too-big`, `no-ethernet`.
+   */
+  readonly notSent?: ReadonlyMap<ComponentId, Readonly<Record<string, number>>>;
 }
 
 /** The UDP ports that a relay has bound. */

@@ -94,7 +94,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     requestsPerSecond: limits.requestsPerSecond,
     engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
     onUnseen: noteUnseen,
-    quiet: process.env.PUNCHCAST_EBPF_QUIET === "1",
   });
   const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({

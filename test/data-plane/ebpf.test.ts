@@ -15,7 +15,7 @@ async function lazyLab(): Promise<PlaneLab> {
 }
 
 after(() => lab?.close());
-for (const way of ["ebpf", "ebpf (clsact)", "ebpf (quiet)"] as const) {
+for (const way of ["ebpf", "ebpf (clsact)", "ebpf (tapped)"] as const) {
   const options = { ...(await needsLab("root", "python3", "tc")), timeout: 30_000 };
   dataPlaneContract(way, async () => (await lazyLab()).harness(way), options);
 }

@@ -1,0 +1,64 @@
+import { ringBytes, tappedOffsets } from "./layout.ts";
+
+/** The ring as this process sees it: the page with its own position, and the kernel's page with the data, twice, behind it. */
+export interface RingMemory {
+  readonly consumer: ArrayBuffer;
+  readonly producer: ArrayBuffer;
+  /** Bytes before the data in `producer`. */
+  readonly dataOffset: number;
+}
+
+/** What the kernel carried out of sight, packet by packet. */
+export interface Tap {
+  /**
+   * Hands on what is in the ring, oldest first, at most this many packets.
+   * @param onPacket `bytes` is the kernel's own memory: valid during the call only, and not to be written
+   */
+  drain(most: number, onPacket: (fanout: number, bytes: Uint8Array, kernelMs: number) => void): void;
+  /** Forgets what is in the ring. */
+  skip(): void;
+}
+
+/** BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT and BPF_RINGBUF_HDR_SZ of <linux/bpf.h>. */
+const [busy, discarded, headerBytes] = [0x8000_0000, 0x4000_0000, 8];
+
+/**
+ * Reads a BPF ring buffer (Documentation/bpf/ringbuf.rst): records of a length in 4 bytes, 4 bytes of the kernel's own and
+ * the data, in steps of 8 bytes. The data is mapped twice in a row, so that none is in two parts.
+ * @param bytes the ring's size; default: that of the plane's
+ */
+export function openTap({ consumer, producer, dataOffset }: RingMemory, bytes: number = ringBytes): Tap {
+  const [taken, written] = [new BigUint64Array(consumer, 0, 1), new BigUint64Array(producer, 0, 1)];
+  const words = new Uint32Array(producer, dataOffset);
+  const data = new Uint8Array(producer, dataOffset);
+  let at = Number(Atomics.load(taken, 0));
+
+  return {
+    drain(most, onPacket) {
+      const end = Number(Atomics.load(written, 0));
+      if (at === end) return;
+      try {
+        for (let handed = 0; at < end && handed < most; ) {
+          const offset = at % bytes;
+          const head = Atomics.load(words, offset / 4);
+          // The kernel is still writing it: what follows waits, so that the order stays.
+          if (head >= busy) return;
+          at += (headerBytes + (head & ~discarded) + 7) & ~7;
+          if (head & discarded) continue;
+          handed += 1;
+          const record = offset + headerBytes;
+          const word = (of: number): number => words[(record + of) / 4] ?? 0;
+          const start = record + tappedOffsets.size;
+          const kernelMs = (word(tappedOffsets.arrived + 4) * 2 ** 32 + word(tappedOffsets.arrived)) / 1e6;
+          onPacket(word(tappedOffsets.fanout), data.subarray(start, start + word(tappedOffsets.length)), kernelMs);
+        }
+      } finally {
+        Atomics.store(taken, 0, BigInt(at));
+      }
+    },
+    skip() {
+      at = Number(Atomics.load(written, 0));
+      Atomics.store(taken, 0, BigInt(at));
+    },
+  };
+}
