@@ -203,9 +203,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 
   async function tellStats(): Promise<void> {
-    const { components } = await readPlane();
+    const carried = await readPlane();
     const uptimeMs = Math.round(clock.now() - startedAt);
-    onEvent({ event: "stats", uptimeMs, ...tally.report(core, components), sendErrors: ports.sendErrors() });
+    onEvent({ event: "stats", uptimeMs, ...tally.report(core, carried), sendErrors: ports.sendErrors() });
   }
 
   async function writeJournal(): Promise<void> {
