@@ -164,6 +164,36 @@ for (const family of [4, 6] as const) {
   );
 }
 
+for (const family of [4, 6] as const) {
+  test(
+    `IPv${family}: a way that was found is believed for a moment, and each packet measured against it`,
+    options,
+    async () => {
+      await withBench(async ({ run, received }) => {
+        const small = { payload };
+        await run(publisher[family], ingest(family), small);
+        const large = await run(publisher[family], ingest(family), { payload: new Uint8Array(2_980) });
+        assert.deepEqual([large.verdict, large.isWrittenDown], [goesUp, true], "too big for 3,000 bytes");
+        assert.equal((await received(family)).length, 1);
+        const neighbour = (...what: string[]): Promise<unknown> =>
+          lab?.host("relay").run("ip", ["neigh", "replace", viewer[family], "dev", "eth0", ...what]) ??
+          Promise.reject();
+        const { stdout } = (await lab?.host("relay").run("ip", ["neigh", "show", viewer[family]])) ?? { stdout: "" };
+        const right = /lladdr (\S+)/.exec(stdout)?.[1] ?? "";
+        await run(publisher[family], ingest(family), small);
+        await neighbour("lladdr", "02:00:00:00:00:99");
+        await delay(150);
+        await run(publisher[family], ingest(family), small);
+        await neighbour("lladdr", right);
+        assert.equal((await received(family)).length, 1, "it follows a change within 100 ms");
+        await delay(150);
+        await run(publisher[family], ingest(family), small);
+        assert.equal((await received(family)).length, 1);
+      });
+    },
+  );
+}
+
 test("IPv4 without a checksum stays without; IPv6 without one, which may not be, is left alone", options, async () => {
   await withBench(async ({ run, received }) => {
     const outcome = await run(publisher[4], ingest(4), { payload, checksum: "none" });

@@ -7,6 +7,12 @@
 enum { LOOPBACK = 1 };
 
 /*
+ * A way that was looked up is believed for so many ticks of a millisecond (2^20 ns). Not more, since whoever changes a route or
+ * takes over an address shall not wait; not less, since a stream of 50 packets a second shall find it, too.
+ */
+enum { TICK_SHIFT = 20, BELIEVED_TICKS = 100 };
+
+/*
  * A packet on its way along the list. `sum` is the checksum's sum of the addresses that it carries just now, `base` that of
  * the rest of its IPv4 header.
  */
@@ -42,7 +48,7 @@ INLINE long not_sent(struct walk *walk, struct hole *hole, u32 reason)
 /* What the kernel cannot send, user space can: it waits for the neighbour, fragments, knows every kind of interface. */
 INLINE long leave_hole(struct walk *walk, struct hole *hole, long result)
 {
-	u32 reason = result == FIB_NO_NEIGHBOUR ? NO_NEIGHBOUR : result == FIB_TOO_BIG ? TOO_BIG : result ? NO_ROUTE : NO_ETHERNET;
+	u32 reason = result == FIB_NO_NEIGHBOUR ? NO_NEIGHBOUR : result == FIB_TOO_BIG ? TOO_BIG : result > 0 ? NO_ROUTE : NO_ETHERNET;
 	ADD(walk->fanout->reasons[reason], walk->packets);
 	if (walk->now - hole->left_until > 1000000000)
 		hole->left_from = walk->now;
@@ -55,6 +61,39 @@ INLINE long leave_hole(struct walk *walk, struct hole *hole, long result)
 INLINE int has_ethernet(const struct fib *fib)
 {
 	return fib->smac[0] | fib->smac[1] | fib->smac[2] | fib->smac[3] | fib->smac[4] | fib->smac[5];
+}
+
+/*
+ * Sees to it that the hole has a way that this packet fits through; returns what fib_lookup does, or negative if the interface
+ * has no Ethernet. Two CPUs may write the same hole's: what one of them reads then was right a moment ago.
+ */
+INLINE long find_way(struct walk *walk, struct hole *hole, const int v6)
+{
+	struct way *way = &hole->way;
+	u32 tick = walk->now >> TICK_SHIFT;
+	/* A super-packet is cut up before it meets the path's limit. */
+	u32 length = walk->packets == 1 ? walk->bytes + UDP + (v6 ? IP6 : IP4) : 0;
+	if (READ_ONCE(way->until) - tick < BELIEVED_TICKS && length <= way->mtu)
+		return 0;
+	struct fib fib = { .family = v6 ? INET6 : INET, .l4_protocol = UDP_PROTOCOL, .ifindex = LOOPBACK,
+			   .sport = hole->local_port, .dport = hole->remote_port, .tot_len = length };
+	if (v6) {
+		__builtin_memcpy(fib.src, hole->local, 16);
+		__builtin_memcpy(fib.dst, hole->remote, 16);
+	} else {
+		fib.src[0] = hole->local[3];
+		fib.dst[0] = hole->remote[3];
+	}
+	long result = fib_lookup(walk->skb, &fib, sizeof(fib), 0);
+	if (result || !has_ethernet(&fib))
+		return result ? result : -1;
+	__builtin_memcpy(way->dmac, fib.dmac, 6);
+	__builtin_memcpy(way->smac, fib.smac, 6);
+	way->ifindex = fib.ifindex;
+	/* The kernel's answer stands where the length was asked. */
+	way->mtu = fib.tot_len;
+	way->until = tick + BELIEVED_TICKS - 1;
+	return 0;
 }
 
 INLINE struct hole *next_hole(struct walk *walk)
@@ -98,24 +137,11 @@ INLINE long to_hole(struct walk *walk, const int v6)
 		return 1;
 	if (READ_ONCE(hole->expires) <= walk->now)
 		return not_sent(walk, hole, EXPIRED);
-	struct fib fib = { .family = v6 ? INET6 : INET, .l4_protocol = UDP_PROTOCOL, .ifindex = LOOPBACK,
-			   .sport = hole->local_port, .dport = hole->remote_port };
-	/* A super-packet is cut up before it meets the path's limit. */
-	if (walk->packets == 1)
-		fib.tot_len = walk->bytes + UDP + ip;
-	if (v6) {
-		__builtin_memcpy(fib.src, hole->local, 16);
-		__builtin_memcpy(fib.dst, hole->remote, 16);
-	} else {
-		fib.src[0] = hole->local[3];
-		fib.dst[0] = hole->remote[3];
-	}
-	long result = fib_lookup(walk->skb, &fib, sizeof(fib), 0);
-	if (result || !has_ethernet(&fib))
+	long result = find_way(walk, hole, v6);
+	if (result)
 		return leave_hole(walk, hole, result);
 	u32 ports = *(u32 *)&udp->sport;
-	__builtin_memcpy(h->eth.dmac, fib.dmac, 6);
-	__builtin_memcpy(h->eth.smac, fib.smac, 6);
+	__builtin_memcpy(h->eth.dmac, hole->way.dmac, 12);
 	if (v6) {
 		__builtin_memcpy(h->ip6.src, hole->local, 32);
 	} else {
@@ -128,7 +154,7 @@ INLINE long to_hole(struct walk *walk, const int v6)
 	skb_store_bytes(walk->skb, 0, h->eth.dmac, ETH + ip + PORTS, 0);
 	follow_addresses(walk, hole->sum, v6);
 	l4_csum_replace(walk->skb, ETH + ip + 6, ports, *(u32 *)&udp->sport, WORD | KEEP_ZERO);
-	return send(walk, hole, fib.ifindex);
+	return send(walk, hole, hole->way.ifindex);
 }
 
 static long to_hole4(u32 i, struct walk *walk) SECTION("tc/hole4");

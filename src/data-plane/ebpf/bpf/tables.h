@@ -25,6 +25,15 @@ struct endpoint {
 };
 enum { PUNCH = 1, INGEST = 2 };
 
+/* The way to a hole as it was looked up last. */
+struct way {
+	u8 dmac[6], smac[6];
+	u32 ifindex;
+	u16 mtu, zero;
+	/* The last tick at which it is still believed. */
+	u32 until;
+};
+
 /* One slot; the second half is written by the kernel, on a cache line of its own. */
 struct hole {
 	u32 local[4], remote[4];
@@ -35,7 +44,8 @@ struct hole {
 	u32 fanout, sum;
 	u64 packets, bytes, drops;
 	/* The last span of time in which every packet was left to user space. */
-	u64 left_from, left_until, spare[3];
+	u64 left_from, left_until;
+	struct way way;
 };
 
 /* Of the first four user space sends instead; the others are lost. */
