@@ -14,7 +14,9 @@ export function createRelayRenderer(
     const parts = event.streams.map((stream) => {
       const bitrate = ((bytesIn(stream) - (bytesBefore.get(stream.name) ?? 0)) * 8) / elapsed;
       const drops = stream.out.drops > 0 ? `, ${stream.out.drops} dropped` : "";
-      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${drops}`;
+      const reasons = Object.entries(stream.notSent ?? {}).map(([reason, count]) => `${reason} ${count}`);
+      const why = reasons.length > 0 ? `, not sent by the kernel: ${reasons.join(", ")}` : "";
+      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${drops}${why}`;
     });
     uptimeBefore = event.uptimeMs;
     bytesBefore = new Map(event.streams.map((stream) => [stream.name, bytesIn(stream)]));

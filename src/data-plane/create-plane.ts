@@ -1,6 +1,6 @@
 import { PunchcastError } from "../core/errors.ts";
 import { loadLibc } from "../udp/native/libc.ts";
-import type { DataPlane, DataPlaneName, EngineName, MediaTap, PlaneCounters } from "./data-plane.ts";
+import type { DataPlane, DataPlaneName, EngineName, MediaListener, PlaneCounters } from "./data-plane.ts";
 import { createEbpfPlane, type EbpfPlaneOptions } from "./ebpf/ebpf-plane.ts";
 import { createNatPlane, type NatPlaneOptions } from "./nat/nat-plane.ts";
 import { createBatchedPlane } from "./userspace/batched/batched-plane.ts";
@@ -13,7 +13,7 @@ export interface PlaneOptions extends NatPlaneOptions, EbpfPlaneOptions {
   /** Told a few times a second what went by unseen, by planes to which that costs nothing. */
   readonly onUnseen: (unseen: PlaneCounters["unseen"]) => void;
   /** Default: nobody listens, and no copies are made. */
-  readonly onMedia?: MediaTap;
+  readonly onMedia?: MediaListener;
 }
 
 /**

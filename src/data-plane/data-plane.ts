@@ -27,13 +27,19 @@ export interface PlaneCounters {
   readonly unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
   /** Datagrams that the plane turned away before the core could decide on them, by reason. Default: none. */
   readonly refused?: Readonly<Record<string, number>>;
+  /**
+   * How often a packet was not sent to a hole by the kernel, by component and reason, since the plane started, in planes that
+   * know. `queue-full` and `expired` are lost (and among the `drops`); of the others user space sends instead: `no-route`,
+   * `no-neighbour`, `too-big`, `no-ethernet`.
+   */
+  readonly notSent?: ReadonlyMap<ComponentId, Readonly<Record<string, number>>>;
 }
 
 /**
  * Told of each packet that the plane sent on by itself, in order, some milliseconds later. `bytes` are good during the call
- * only; `atMs` is when the packet came, on the clock of `performance.now()`.
+ * only, and never to be written; `atMs` is when the packet came, on the clock of `performance.now()`.
  */
-export type MediaTap = (component: ComponentId, bytes: Uint8Array, atMs: number) => void;
+export type MediaListener = (component: ComponentId, bytes: Uint8Array, atMs: number) => void;
 
 /** The UDP ports that a relay has bound. */
 export interface PlanePorts {

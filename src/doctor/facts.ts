@@ -27,11 +27,20 @@ export interface InterfaceAddress {
   readonly address: string;
 }
 
+/** Where packets wait before an interface sends them. */
+export interface TransmitQueue {
+  /** Its queueing discipline, such as `fq_codel`, `mq` (one queue for each of the card's) or `noqueue`. */
+  readonly discipline: string;
+  /** txqueuelen, in packets, which disciplines without a limit of their own go by. */
+  readonly length: number;
+}
+
 /** The way out of this host for an address family. */
 export interface DefaultRoute {
   readonly family: 4 | 6;
   readonly interface: string;
   readonly mtu: Fact<number>;
+  readonly queue: Fact<TransmitQueue>;
 }
 
 /** What came of binding a port, which was released at once. */

@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import { normalizeAddress } from "../core/address.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { decoded, malformed } from "../core/result.ts";
-import type { Confinement, DefaultRoute, Fact, InterfaceAddress } from "./facts.ts";
+import type { Confinement, DefaultRoute, Fact, InterfaceAddress, TransmitQueue } from "./facts.ts";
 import { attempt, capture } from "./run-command.ts";
 
 /** Every address of every interface, IPv6 link-local ones left out: they name no host without an interface. */
@@ -109,18 +109,26 @@ export async function readDefaultRoutes(): Promise<Fact<readonly DefaultRoute[]>
   );
   return decoded(
     await Promise.all(
-      best.map(async (route) => ({
-        family: route.family,
-        interface: route.interface,
-        mtu: await readMtu(route.interface),
-      })),
+      best.map(async ({ family, interface: name }) => {
+        // /sys may show another network namespace than this process's, so `ip` is asked first.
+        const link = await capture("ip", ["link", "show", "dev", name]);
+        return { family, interface: name, mtu: await readMtu(name, link), queue: readQueue(name, link) };
+      }),
     ),
   );
 }
 
-/** /sys may show another network namespace than this process's, so `ip` is asked first. */
-async function readMtu(name: string): Promise<Fact<number>> {
-  const link = await capture("ip", ["link", "show", "dev", name]);
+function readQueue(name: string, link: Fact<string>): Fact<TransmitQueue> {
+  if (!link.ok) return link;
+  const [, discipline] = / qdisc (\S+)/.exec(link.value) ?? [];
+  // Where it is left out it is 0: nothing waits.
+  const length = Number(/ qlen (\d+)/.exec(link.value)?.[1] ?? 0);
+  return discipline === undefined
+    ? malformed(`ip does not tell the queue of ${name}`)
+    : decoded({ discipline, length });
+}
+
+async function readMtu(name: string, link: Fact<string>): Promise<Fact<number>> {
   const shown = link.ok ? / mtu (\d+)/.exec(link.value)?.[1] : undefined;
   const text = shown === undefined ? await readText(`/sys/class/net/${name}/mtu`) : decoded(shown);
   return text.ok ? decoded(Number(text.value)) : text;

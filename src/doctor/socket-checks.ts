@@ -2,17 +2,15 @@ import { formatEndpoint } from "../core/address.ts";
 import { type Check, formatPorts, type RelayNeed } from "./check.ts";
 import type { HostFacts, PortFact } from "./facts.ts";
 import { readSwitch } from "./kernel-checks.ts";
-
-/** Packets that wait for a CPU; below Linux's own default of 1,000 a frame's burst to a few dozen viewers overruns it. */
-const backlogPackets = 1_000;
+import { checkQueues } from "./queue-checks.ts";
 
 /** Files that the process has open besides its sockets: Node's own, the state file, tools' pipes. Some 30, and room. */
 const otherFiles = 64;
 
-/** Ports, buffers, backlog, and how many sockets there may be. */
+/** Ports, buffers, queues, and how many sockets there may be. */
 export function checkSockets(facts: HostFacts, need: RelayNeed): Check[] {
-  const linuxOnly = facts.platform === "linux" ? [checkBacklog(facts)] : [];
-  return [checkPorts(facts, need), checkBuffers(facts, need), ...linuxOnly, checkOpenFiles(facts, need)];
+  const queues = checkQueues(facts, need);
+  return [checkPorts(facts, need), checkBuffers(facts, need), ...queues, checkOpenFiles(facts, need)];
 }
 
 function checkPorts({ ports }: HostFacts, need: RelayNeed): Check {
@@ -63,27 +61,6 @@ function checkBuffers(facts: HostFacts, need: RelayNeed): Check {
     ...(isLinux && {
       command: `sudo sysctl -w net.core.rmem_max=${need.bufferBytes} net.core.wmem_max=${need.bufferBytes}`,
     }),
-  };
-}
-
-function checkBacklog(facts: HostFacts): Check {
-  const check = { check: "backlog", group: "sockets" } as const;
-  const packets = readSwitch(facts, "net.core.netdev_max_backlog");
-  if (packets === undefined) {
-    return {
-      ...check,
-      status: "unknown",
-      found: "net.core.netdev_max_backlog is shown in the host's own network only",
-    };
-  }
-  const found = `net.core.netdev_max_backlog = ${packets}`;
-  if (packets >= backlogPackets) return { ...check, status: "ok", found };
-  return {
-    ...check,
-    status: "warning",
-    found: `${found}: bursts may be lost`,
-    remedy: "Let more packets wait for a CPU.",
-    command: `sudo sysctl -w net.core.netdev_max_backlog=${backlogPackets}`,
   };
 }
 

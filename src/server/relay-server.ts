@@ -99,7 +99,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     engine: options.engine ?? parseEngine(process.env.PUNCHCAST_ENGINE),
     onUnseen: noteUnseen,
     onMedia: (component, bytes, atMs) => desk.onCarried(component, bytes, atMs),
-    quiet: process.env.PUNCHCAST_EBPF_QUIET === "1",
   });
   const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({

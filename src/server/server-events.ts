@@ -30,6 +30,11 @@ export interface StreamStats {
   readonly holes: number;
   readonly in: readonly IngestCounters[];
   readonly out: Counters;
+  /**
+   * How often the kernel did not send a packet to a hole, by reason, with planes that know. `queue-full` and `expired` are
+   * among the drops; what has another reason user space sent instead.
+   */
+  readonly notSent?: Readonly<Record<string, number>>;
 }
 
 /** Everything a relay tells. As JSON, one object a line, this is the program's interface. */

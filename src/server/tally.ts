@@ -19,7 +19,7 @@ export interface Tally {
   /** The figures of all streams, with what the data plane carried and turned away. */
   report(
     core: RelayCore,
-    plane: Pick<PlaneCounters, "components" | "refused">,
+    plane: Pick<PlaneCounters, "components" | "notSent" | "refused">,
   ): { readonly streams: readonly StreamStats[]; readonly refused: Readonly<Record<string, number>> };
 }
 
@@ -30,8 +30,16 @@ export function createTally(streams: readonly Stream[]): Tally {
   const refused = new Map<string, number>();
   const none: Counters = { packets: 0, bytes: 0, drops: 0 };
 
-  function reportOne(stream: Stream, core: RelayCore, out: ReadonlyMap<ComponentId, Counters>): StreamStats {
-    const sent = stream.componentIds.map((id) => out.get(id) ?? none);
+  function reportOne(
+    stream: Stream,
+    core: RelayCore,
+    { components, notSent }: Pick<PlaneCounters, "components" | "notSent">,
+  ): StreamStats {
+    const sent = stream.componentIds.map((id) => components.get(id) ?? none);
+    const reasons: Record<string, number> = {};
+    for (const [reason, count] of stream.componentIds.flatMap((id) => Object.entries(notSent?.get(id) ?? {}))) {
+      reasons[reason] = (reasons[reason] ?? 0) + count;
+    }
     const sum = (of: keyof Counters): number => sent.reduce((total, counters) => total + counters[of], 0);
     return {
       name: stream.name,
@@ -39,6 +47,7 @@ export function createTally(streams: readonly Stream[]): Tally {
       holes: core.holes.count(stream.name),
       in: stream.componentIds.map((id, component) => ({ component, packets: 0, bytes: 0, ...ins.get(id) })),
       out: { packets: sum("packets"), bytes: sum("bytes"), drops: sum("drops") },
+      ...(notSent && { notSent: reasons }),
     };
   }
 
@@ -65,7 +74,7 @@ export function createTally(streams: readonly Stream[]): Tally {
       refused.set(reason, (refused.get(reason) ?? 0) + 1);
     },
     report: (core, plane) => ({
-      streams: streams.map((stream) => reportOne(stream, core, plane.components)),
+      streams: streams.map((stream) => reportOne(stream, core, plane)),
       refused: { ...nonZero(plane.refused), ...Object.fromEntries(refused) },
     }),
   };

@@ -1,4 +1,6 @@
-import { after } from "node:test";
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { createLab, type Lab } from "../../src/lab/lab.ts";
 import { needsLab } from "../support/lab.ts";
 import { type PlaneLab, planeLab, planeScene } from "../support/nat-harness.ts";
@@ -15,7 +17,56 @@ async function lazyLab(): Promise<PlaneLab> {
 }
 
 after(() => lab?.close());
-for (const way of ["ebpf", "ebpf (clsact)", "ebpf (quiet)"] as const) {
+for (const way of ["ebpf", "ebpf (clsact)", "ebpf (tapped)"] as const) {
   const options = { ...(await needsLab("root", "python3", "tc")), timeout: 30_000 };
   dataPlaneContract(way, async () => (await lazyLab()).harness(way), options);
 }
+
+test("each packet is shown once, through the ring or the socket, while viewers of both kinds come and go", {
+  ...(await needsLab("root", "python3", "tc")),
+  timeout: 60_000,
+}, async () => {
+  const { publisher, viewers, harness: start } = await lazyLab();
+  const harness = await start("ebpf (tapped)");
+  try {
+    const [component, rate, seconds] = ["live/0", 500, 3];
+    const viewer = await harness.addReceiver();
+    const { local, publisher: from } = harness.flow(component);
+    const { driver } = harness.plane as ReturnType<PlaneLab["plane"]>;
+    await harness.plane.apply([
+      { type: "set-flow", component, flow: harness.flow(component) },
+      { type: "open-hole", hole: "kernel's", component, target: viewer.target },
+    ]);
+    const before = await driver.call<number>("handedUp");
+    await publisher.call("stream", from.port, local.address, local.port, rate, seconds);
+    // The relay's own host: only user space can send there.
+    const here = { local: viewer.target.local, remote: { address: local.address, port: 9 } };
+    for (let turn = 0; turn < 20; turn += 1) {
+      await harness.plane.apply([{ type: "open-hole", hole: "user's", component, target: here }]);
+      await delay(60);
+      await harness.plane.apply([{ type: "close-hole", hole: "user's" }]);
+      await delay(60);
+    }
+    await delay(800);
+    await harness.settle();
+    const sent = await publisher.call<number>("sent", from.port);
+    assert.equal(sent, rate * seconds);
+    const packets = await viewers.call<string[]>("received", viewer.target.remote.port);
+    assert.equal(packets.length, sent, "the viewer gets each once");
+    const shown = await driver.call<[component: string, hex: string][]>("shown");
+    const up = (await driver.call<number>("handedUp")) - before;
+    assert.ok(shown.length > 300 && up > 300, `${shown.length} through the ring, ${up} through the socket`);
+    assert.equal(shown.length + up, sent);
+    const indices = shown.map(([, hex]) => packets.indexOf(hex));
+    assert.deepEqual(
+      indices,
+      indices.toSorted((a, b) => a - b),
+      "in order",
+    );
+    assert.ok(!indices.includes(-1));
+    const { unseen } = await harness.plane.readCounters();
+    assert.equal(unseen.get(component)?.packets, shown.length);
+  } finally {
+    await harness.close();
+  }
+});

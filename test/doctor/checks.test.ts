@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decoded, malformed } from "../../src/core/result.ts";
-import { formatPorts } from "../../src/doctor/check.ts";
+import { type Check, formatPorts } from "../../src/doctor/check.ts";
 import { examine } from "../../src/doctor/examine.ts";
 import type { DefaultRoute, HostFacts, PortFact } from "../../src/doctor/facts.ts";
 import { checkOf, free, goodFacts, goodNeed, sysctls } from "./support.ts";
@@ -171,7 +171,8 @@ test("a host without a public address is told of --public-address", () => {
 });
 
 test("a small MTU is a warning with the payload that fits", () => {
-  const route = (family: 4 | 6, mtu: number): DefaultRoute => ({ family, interface: "wg0", mtu: decoded(mtu) });
+  const queue = decoded({ discipline: "noqueue", length: 1_000 });
+  const route = (family: 4 | 6, mtu: number): DefaultRoute => ({ family, interface: "wg0", mtu: decoded(mtu), queue });
   const small = checkOf("mtu", { defaultRoutes: decoded([route(4, 1420)]) });
   assert.equal(small.status, "warning");
   assert.match(small.remedy ?? "", /1392 bytes of payload/);
@@ -210,6 +211,42 @@ test("small buffers, a short backlog and few files are named with the line that 
   assert.equal(checkOf("open-files", { openFiles: decoded(9 + 64) }).status, "ok");
   const few = checkOf("open-files", { openFiles: decoded(9 + 63) });
   assert.deepEqual([few.status, few.command], ["failed", "ulimit -n 73"]);
+});
+
+test("where the kernel clones, queues are told how many viewers' frames they hold, with the line that widens them", () => {
+  const clones = { plane: "ebpf" } as const;
+  const short = { sysctls: sysctls({ "net.core.netdev_max_backlog": "1000" }) };
+  const backlog = checkOf("backlog", short, clones);
+  assert.deepEqual(
+    [backlog.status, backlog.command],
+    ["warning", "sudo sysctl -w net.core.netdev_max_backlog=13000"],
+    "Linux's own default",
+  );
+  assert.match(backlog.found, /^net.core.netdev_max_backlog = 1000: frames of 13 packets to 76 viewers; /);
+  assert.equal(
+    checkOf("backlog", { sysctls: sysctls({ "net.core.netdev_max_backlog": "1300" }) }, clones).status,
+    "ok",
+  );
+  assert.equal(checkOf("backlog", short, { plane: "auto" }).status, "warning");
+  assert.equal(checkOf("backlog", { ...short, ebpfPlane: malformed("no") }, { plane: "auto" }).status, "ok");
+
+  const queue = (discipline: string, length = 1_000): Check =>
+    checkOf(
+      "transmit-queue",
+      {
+        defaultRoutes: decoded([
+          { family: 4, interface: "eth0", mtu: decoded(1500), queue: decoded({ discipline, length }) },
+        ]),
+      },
+      clones,
+    );
+  assert.equal(queue("fq_codel").found, "eth0 queues 10240 packets (fq_codel): frames of 13 packets to 787 viewers");
+  assert.deepEqual(
+    [queue("pfifo_fast").status, queue("mq").command],
+    ["warning", "sudo ip link set dev eth0 txqueuelen 13000"],
+  );
+  assert.equal(queue("mq", 1_300).status, "ok");
+  assert.equal(queue("noqueue").status, "ok");
 });
 
 test("a state file that others can read, that is damaged or cannot be written", () => {

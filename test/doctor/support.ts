@@ -45,7 +45,9 @@ export const goodFacts: HostFacts = {
     { name: "eth0", address: "8.8.4.4" },
     { name: "eth0", address: "2a00:1450::1" },
   ],
-  defaultRoutes: decoded([{ family: 4, interface: "eth0", mtu: decoded(1500) }]),
+  defaultRoutes: decoded([
+    { family: 4, interface: "eth0", mtu: decoded(1500), queue: decoded({ discipline: "fq_codel", length: 1000 }) },
+  ]),
   openFiles: decoded(1024),
   ports: goodNeed.ports.map(({ port }) => ({ address: "8.8.4.4", port, trial: free })),
   state: decoded({ mode: 0o600, fault: undefined, canBeWritten: true }),
@@ -56,7 +58,7 @@ export function sysctls(changed: Readonly<Record<string, string>>): HostFacts["s
   const values = {
     "net.core.rmem_max": "4194304",
     "net.core.wmem_max": "4194304",
-    "net.core.netdev_max_backlog": "1000",
+    "net.core.netdev_max_backlog": "13000",
     "net.ipv4.ip_forward": "1",
     "net.ipv6.conf.all.forwarding": "1",
     "net.ipv4.conf.all.rp_filter": "0",

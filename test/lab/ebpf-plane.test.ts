@@ -148,7 +148,7 @@ test(
         assert.ok((second.reasons.expired ?? 0) > (first.reasons.expired ?? 0));
         const entry = fileURLToPath(new URL("../support/punchcast-entry.ts", import.meta.url));
         const { stdout } = await host.run(process.execPath, [entry, "clean", "--state", state, "--json"]);
-        assert.match(stdout, /eBPF program, 8 maps and 1 links/);
+        assert.match(stdout, /eBPF program, 9 maps and 1 links/);
         assert.equal(await traces(host), before);
         await Promise.all([client.kill(), source.kill()]);
       }),

@@ -1,6 +1,6 @@
 /*
- * The ebpf plane's program in a host of the lab, attached to nothing and driven line by line: `["run", frame in hex,
- * segments]` runs it on a crafted frame (BPF_PROG_TEST_RUN) and answers what it said and did.
+ * The ebpf plane's program in a host of the lab, attached to nothing and driven line by line: `["run", frame in hex, bytes of
+ * a segment, times]` runs it on a crafted frame (BPF_PROG_TEST_RUN) and answers what it said and did the last time.
  *
  *   ebpf-run.ts REQUESTS-PER-SECOND
  */
@@ -8,9 +8,10 @@ import { createInterface } from "node:readline";
 import { bpfCommands, openKernel } from "../../src/data-plane/ebpf/bpf-syscall.ts";
 import { allowLookups } from "../../src/data-plane/ebpf/forwarding-switch.ts";
 import { createKernelTable } from "../../src/data-plane/ebpf/kernel-table.ts";
-import { configOffsets, endpointKey } from "../../src/data-plane/ebpf/layout.ts";
+import { configOffsets, endpointKey, ringBytes } from "../../src/data-plane/ebpf/layout.ts";
 import { openMaps } from "../../src/data-plane/ebpf/maps.ts";
 import { loadProgram } from "../../src/data-plane/ebpf/program.ts";
+import { openTap } from "../../src/data-plane/ebpf/tap.ts";
 
 const kernel = await openKernel();
 const maps = openMaps(kernel);
@@ -21,12 +22,36 @@ const rate = Number(process.argv[2]);
 config[configOffsets.interval / 8] = rate > 0 ? BigInt(Math.round(1e9 / rate)) : 0n;
 config[configOffsets.burst / 8] = 1_000_000_000n;
 await allowLookups();
+const [ring, page] = [maps.fds.get("tap") ?? -1, kernel.pageBytes];
+const tap = openTap({
+  consumer: kernel.map(ring, page),
+  producer: kernel.map(ring, page + 2 * ringBytes, { offset: page, isReadOnly: true }),
+  dataOffset: page,
+});
 
-function run(hex: string, segments = 0): unknown {
-  const [frame, out, attr] = [Buffer.from(hex, "hex"), Buffer.alloc(2048), Buffer.alloc(144)];
+function run(hex: string, segmentBytes = 0, times = 1): unknown {
+  for (let time = 1; time < times; time += 1) runOnce(hex, segmentBytes);
+  return runOnce(hex, segmentBytes);
+}
+
+/** What was in the ring: the component, the payload, and how long ago it came, in ms. */
+function tapped(): unknown[] {
+  const found: unknown[] = [];
+  const now = Number(process.hrtime.bigint()) / 1e6;
+  tap.drain(100_000, (fanout, bytes, atMs) =>
+    found.push([table.componentOf(fanout), Buffer.from(bytes).toString("hex"), now - atMs]),
+  );
+  return found;
+}
+
+function runOnce(hex: string, segmentBytes: number): unknown {
+  const [frame, out, attr] = [Buffer.from(hex, "hex"), Buffer.alloc(1 << 16), Buffer.alloc(144)];
   // struct __sk_buff up to gso_size.
   const context = Buffer.alloc(180);
-  context.writeUInt32LE(segments, 164);
+  if (segmentBytes > 0) {
+    context.writeUInt32LE(Math.ceil((frame.length - 42) / segmentBytes), 164);
+    context.writeUInt32LE(segmentBytes, 176);
+  }
   const before = config[configOffsets.unfanned / 8] ?? 0n;
   const result = kernel.bpf(
     bpfCommands.testRun,
@@ -54,7 +79,9 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   run,
   setFlow: table.setFlow,
   setHole: table.setHole,
-  setQuiet: table.setQuiet,
+  setOriginals: table.setOriginals,
+  tapped,
+  untapped: table.untapped,
   unseen: () => [...table.unseen()],
   knowViewer: table.knowViewer,
   listen: (address: string, port: number, kind: number) =>

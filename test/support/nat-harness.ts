@@ -23,7 +23,7 @@ const [relayAddress, punchPort, ingestPorts] = ["10.10.10.197", 9000, [9099, 910
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** A plane that the driver can be: the nat plane with a tool, or the ebpf plane, with links or with classifiers. */
-export type PlaneTool = NatTool | "ebpf" | "ebpf (clsact)" | "ebpf (quiet)";
+export type PlaneTool = NatTool | "ebpf" | "ebpf (clsact)" | "ebpf (tapped)";
 
 /** The publisher's and the viewers' sockets, and planes on the relay's host. */
 export interface PlaneLab {

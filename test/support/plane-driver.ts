@@ -22,6 +22,10 @@ const ports = { punch: Number(punch), ingest: ingest.split(",").map(Number) };
 const sockets = new Map<number, Socket>();
 const flows = new Map<string, string>();
 let handedUp = 0;
+const shown: [component: string, hex: string][] = [];
+const onMedia = (component: string, bytes: Uint8Array): void => {
+  shown.push([component, Buffer.from(bytes).toString("hex")]);
+};
 
 const send: PacketSender = (local, remote, bytes) => {
   sockets.get(local.port)?.send(Uint8Array.from(bytes), remote.port, remote.address);
@@ -31,7 +35,7 @@ const warn = (sentence: string): void => void process.stderr.write(`${sentence}\
 const natPlane = (): DataPlane => createNatPlane({ send, switches: createMemorySwitches(), warn, tool });
 const way = tool === "ebpf (clsact)" ? "clsact" : undefined;
 const plane = tool.startsWith("ebpf")
-  ? createEbpfPlane({ send, warn, requestsPerSecond: 0, way, quiet: tool === "ebpf (quiet)" })
+  ? createEbpfPlane({ send, warn, requestsPerSecond: 0, way, ...(tool === "ebpf (tapped)" && { onMedia }) })
   : natPlane();
 
 for (const port of [ports.punch, ...ports.ingest]) {
@@ -68,6 +72,7 @@ const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) =>
   },
   readCounters: async () => asJson(await plane.readCounters()),
   handedUp: async () => handedUp,
+  shown: async () => shown,
   close: () => plane.close(),
 };
 

@@ -26,9 +26,12 @@ export interface Kernel {
    * @param attr receives the attributes as the kernel left them; default: a scratch buffer
    */
   bpf(command: number, fields: readonly Field[], attr?: Buffer): number;
-  /** Shares memory with a map that was made for it, for reading and writing. */
-  map(fd: number, length: number): ArrayBuffer;
+  /** Shares memory with a map that was made for it, for reading and, unless `from` says else, for writing. */
+  map(fd: number, length: number, from?: { readonly offset: number; readonly isReadOnly: boolean }): ArrayBuffer;
+  /** Gives it back; its arrays are empty from then on. */
   unmap(memory: ArrayBuffer): void;
+  /** Bytes of a page of memory. */
+  readonly pageBytes: number;
   closeFd(fd: number): void;
   /** An interface of this network namespace, which /sys need not show; `undefined` if there is none of that name. */
   interface(
@@ -70,6 +73,7 @@ async function load(): Promise<Kernel> {
   const libc = koffi.load(null);
   const syscall = libc.func("long syscall(long number, long command, void *attr, long size)");
   const mmap = libc.func("void *mmap(intptr_t at, size_t length, int prot, int flags, int fd, long offset)");
+  const pageBytes = libc.func("int getpagesize()");
   const munmap = libc.func("int munmap(void *at, size_t length)");
   const close = libc.func("int close(int fd)");
   const socket = libc.func("int socket(int domain, int type, int protocol)");
@@ -90,8 +94,9 @@ async function load(): Promise<Kernel> {
 
   return {
     bpf,
-    map(fd, length) {
-      const at: unknown = mmap(0, length, 3, 1, fd, 0);
+    pageBytes: pageBytes(),
+    map(fd, length, { offset, isReadOnly } = { offset: 0, isReadOnly: false }) {
+      const at: unknown = mmap(0, length, isReadOnly ? 1 : 3, 1, fd, offset);
       if (at === 0xffff_ffff_ffff_ffffn || at === -1n) {
         throw new PunchcastError(
           "TOOL_FAILED",
@@ -104,8 +109,12 @@ async function load(): Promise<Kernel> {
     },
     unmap(memory) {
       const at = places.get(memory);
-      if (at !== undefined) munmap(at, memory.byteLength);
+      if (at === undefined) return;
       places.delete(memory);
+      const length = memory.byteLength;
+      // Whoever kept an array finds it empty, where a read of memory that is gone would end the process.
+      memory.transfer();
+      munmap(at, length);
     },
     closeFd: (fd) => void close(fd),
     interface(name) {

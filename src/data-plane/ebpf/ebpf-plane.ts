@@ -1,21 +1,18 @@
 import { networkInterfaces } from "node:os";
 import { addressFamily, normalizeAddress } from "../../core/address.ts";
-import {
-  type ComponentId,
-  carriesRtcp,
-  type Flow,
-  type ForwardingChange,
-  type HoleId,
-  type HoleTarget,
-} from "../../relay/forwarding.ts";
-import type { Counters, DataPlane, PlanePorts } from "../data-plane.ts";
+import { type Clock, monotonicMs, scheduleEvery, systemClock } from "../../core/clock.ts";
+import type { ForwardingChange } from "../../relay/forwarding.ts";
+import type { Counters, DataPlane, MediaListener, PlaneCounters, PlanePorts } from "../data-plane.ts";
 import { lockPlane, type ReleasePlane } from "../nat/plane-lock.ts";
 import { createUserspacePlane, type PacketSender } from "../userspace/userspace-plane.ts";
 import type { AttachWay } from "./attach.ts";
 import { type KernelSide, openKernelSide } from "./kernel-side.ts";
-import { createKernelTable, type KernelTable, plus } from "./kernel-table.ts";
-import { configOffsets, endpointKey, portKinds } from "./layout.ts";
+import { createKernelTable, type KernelTable } from "./kernel-table.ts";
+import { plus } from "./kernel-values.ts";
+import { configOffsets, endpointKey, portKinds, ringBytes } from "./layout.ts";
 import { createLeftToUser, type LeftToUser } from "./left-to-user.ts";
+import { createMediaTap, type MediaTap } from "./media-tap.ts";
+import { createPlacement, type Place, type Placement } from "./placement.ts";
 
 /** What an eBPF plane is made with. */
 export interface EbpfPlaneOptions {
@@ -25,22 +22,14 @@ export interface EbpfPlaneOptions {
   readonly warn: (message: string) => void;
   /** The core's limit of unproven requests a second from one prefix; 0: none. */
   readonly requestsPerSecond: number;
-  /**
-   * Keeps packets that the kernel has sent to every hole from coming up at all; they are counted as unseen. It makes the
-   * plane as cheap as routing, for relays whose user space does nothing with media. Default false.
-   */
-  readonly quiet?: boolean;
+  /** Told a few times a second, while media flows, what the kernel carried that never came up. Default: nobody. */
+  readonly onUnseen?: (unseen: PlaneCounters["unseen"]) => void;
+  /** Sees the media that the kernel carried. Default: nobody, and nothing is copied. */
+  readonly onMedia?: MediaListener;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   /** Forces a way to attach; default: what the kernel has. */
   readonly way?: AttachWay | undefined;
-}
-
-/** Who sends to a hole: the kernel in the fan-out of that IP version, or always user space. */
-type Place = "kernel4" | "kernel6" | "user";
-
-interface Placed {
-  readonly component: ComponentId;
-  readonly target: HoleTarget;
-  readonly place: Place;
 }
 
 /**
@@ -51,84 +40,48 @@ interface Placed {
 const floodFactor = 4;
 
 /**
- * The plane that clones packets in the kernel, at tc ingress (fanout.bpf.c). The original of each packet comes up all the
- * same; `deliver` sends on from user space what the kernel could not: to viewers on this host or of the other IP version,
- * RTCP, fragments, and the packets of the moment before a flow is known.
+ * How often `onUnseen` is told. Not less often, since a publisher counts as silent after a second; not more often, since every
+ * component's counters are read.
  */
-export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, way }: EbpfPlaneOptions): DataPlane {
+const unseenMs = 250;
+
+/** All that runs while the plane does. */
+interface Running {
+  readonly side: KernelSide;
+  readonly table: KernelTable;
+  readonly placement: Placement;
+  readonly left: LeftToUser;
+  readonly tap: MediaTap | undefined;
+  stopTelling(): void;
+  readonly release: ReleasePlane;
+}
+
+/**
+ * The plane that clones packets in the kernel, at tc ingress (fanout.bpf.c). A packet comes up only if the kernel could not
+ * send it to every hole; `deliver` then sends it on from user space to those that are left: viewers on this host or of the
+ * other IP version, RTCP, fragments, and the packets of the moment before a flow is known.
+ */
+export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
+  const { send, warn, requestsPerSecond, onUnseen, onMedia, clock = systemClock, way } = options;
   // One for each place, so that a packet is delivered to those only that the kernel did not serve.
   const users: Readonly<Record<Place, DataPlane>> = {
     kernel4: createUserspacePlane(send),
     kernel6: createUserspacePlane(send),
     user: createUserspacePlane(send),
   };
-  const placed = new Map<HoleId, Placed>();
-  const places = new Map<ComponentId, Record<Place, number>>();
-  const families = new Map<ComponentId, 4 | 6>();
-  let running: { side: KernelSide; table: KernelTable; left: LeftToUser; release: ReleasePlane } | undefined;
+  let running: Running | undefined;
   let ports: PlanePorts = { punch: 0, ingest: [] };
   let local = localAddresses();
   let listening = new Set<string>();
   let fullBefore = 0;
   let toldOfQueues = false;
+  let toldOfRing = false;
   let last: Promise<unknown> = Promise.resolve();
 
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
     const done = last.then(step);
     last = done.catch(() => {});
     return done;
-  }
-
-  /** Holes of user space get everything from there; what the kernel serves is known to `users` for when it does not. */
-  function put(hole: HoleId, component: ComponentId, target: HoleTarget, table: KernelTable): void {
-    const old = placed.get(hole);
-    const wanted = carriesRtcp(component) || local.has(target.remote.address) ? "user" : kernelPlace(target);
-    const fits = wanted !== "user" && table.setHole(hole, component, target);
-    const place = fits ? wanted : "user";
-    if (!fits) table.closeHole(hole);
-    if (old !== undefined && old.place !== place) void users[old.place].apply([{ type: "close-hole", hole }]);
-    void users[place].apply([{ type: "open-hole", hole, component, target }]);
-    if (old !== undefined) table.forgetViewer(old.target);
-    table.knowViewer(target);
-    placed.set(hole, { component, target, place });
-    if (old !== undefined) countPlace(old, -1, table);
-    countPlace({ component, place }, 1, table);
-  }
-
-  /** Only where every hole is the kernel's can user space do without the packets. */
-  function countPlace({ component, place }: Pick<Placed, "component" | "place">, by: number, table: KernelTable): void {
-    const counts = places.get(component) ?? { kernel4: 0, kernel6: 0, user: 0 };
-    counts[place] += by;
-    places.set(component, counts);
-    const isOneKind = counts.user === 0 && (counts.kernel4 === 0) !== (counts.kernel6 === 0);
-    const family = families.get(component);
-    const fits = family !== undefined && counts[family === 4 ? "kernel4" : "kernel6"] > 0;
-    if (!carriesRtcp(component)) table.setQuiet(component, quiet && isOneKind && fits);
-  }
-
-  function applyOne(change: ForwardingChange, table: KernelTable): void {
-    if (change.type === "open-hole") put(change.hole, change.component, change.target, table);
-    else if (change.type === "move-hole") {
-      const component = placed.get(change.hole)?.component;
-      if (component !== undefined) put(change.hole, component, change.target, table);
-    } else if (change.type === "close-hole") {
-      const old = placed.get(change.hole);
-      if (old === undefined) return;
-      placed.delete(change.hole);
-      table.closeHole(change.hole);
-      table.forgetViewer(old.target);
-      void users[old.place].apply([change]);
-      countPlace(old, -1, table);
-    } else if (change.type === "set-flow") {
-      table.setFlow(change.component, change.flow, flowKind(change.component, change.flow));
-      families.set(change.component, addressFamily(change.flow.publisher.address));
-      countPlace({ component: change.component, place: "user" }, 0, table);
-    } else table.clearFlow(change.component);
-  }
-
-  function flowKind(component: ComponentId, flow: Flow): Parameters<KernelTable["setFlow"]>[2] {
-    if (carriesRtcp(component)) return "user";
-    return flow.local.port === ports.punch ? "fan-out-beside-stun" : "fan-out";
   }
 
   /** Tells the kernel the addresses and ports of the relay, which it guards against floods. */
@@ -156,13 +109,23 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
       side.config[configOffsets.interval / 8] = rate > 0 ? BigInt(Math.round(1e9 / rate)) : 0n;
       side.config[configOffsets.burst / 8] = 1_000_000_000n;
       const table = createKernelTable(side.maps, monotonicMs);
-      for (const change of initial) applyOne(change, table);
+      const placement = createPlacement({
+        ...{ users, table, punchPort: ports.punch, isLocal: (address) => local.has(address) },
+        whereQuiet: onMedia === undefined ? "nowhere" : "ring",
+      });
+      for (const change of initial) placement.apply(change);
       table.finishAdoption();
       fullBefore = table.queueFull();
       listen(side);
       await side.attachments.follow();
       const left = createLeftToUser(side.config, side.maps.table("unfanned"));
-      running = { side, table, left, release };
+      const { kernel, maps } = side;
+      const ring = maps.fds.get("tap") ?? -1;
+      const { componentOf } = table;
+      const tap = onMedia && createMediaTap(kernel, { ring, componentOf, onMedia, clock, kernelMs: monotonicMs });
+      tap?.follow(table.hasFlows());
+      const stopTelling = onUnseen ? scheduleEvery(clock, unseenMs, () => onUnseen(table.unseen())) : () => {};
+      running = { side, table, placement, left, tap, stopTelling, release };
     } catch (error) {
       if (side?.adopted === false) await side.remove().catch(() => {});
       await release();
@@ -179,12 +142,20 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
     );
   }
 
+  function tellOfFullRing(total: number): void {
+    if (total === 0 || toldOfRing) return;
+    toldOfRing = true;
+    warn(
+      `${total} packets reached the viewers but not this process, which was busy for longer than its ring of ${ringBytes >> 20} MB lasts: give it more of a CPU.`,
+    );
+  }
+
   async function stop(): Promise<void> {
     if (running === undefined) return;
-    const { side, release } = running;
+    const { side, tap, stopTelling, release } = running;
     running = undefined;
-    placed.clear();
-    places.clear();
+    stopTelling();
+    tap?.close();
     try {
       await side.remove();
     } finally {
@@ -217,7 +188,10 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
 
     apply: (changes) =>
       inTurn(async () => {
-        if (running !== undefined) for (const change of changes) applyOne(change, running.table);
+        if (running === undefined) return;
+        for (const change of changes) running.placement.apply(change);
+        running.tap?.look();
+        running.tap?.follow(running.table.hasFlows());
       }),
 
     renew(consents) {
@@ -240,10 +214,12 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
         };
         const own = running?.table;
         tellOfFullQueues(own?.queueFull() ?? 0);
+        tellOfFullRing(own?.untapped() ?? 0);
         return {
           holes: sum([...parts.map(({ holes }) => holes), own?.holes() ?? new Map()]),
           components: sum([...parts.map(({ components }) => components), own?.components() ?? new Map()]),
           unseen: own?.unseen() ?? new Map(),
+          notSent: own?.notSent() ?? new Map(),
         };
       }),
 
@@ -252,16 +228,6 @@ export function createEbpfPlane({ send, warn, requestsPerSecond, quiet = false, 
       for (const user of Object.values(users)) await user.close();
     },
   };
-}
-
-function kernelPlace({ local, remote }: HoleTarget): Place {
-  if (addressFamily(local.address) !== addressFamily(remote.address)) return "user";
-  return addressFamily(remote.address) === 4 ? "kernel4" : "kernel6";
-}
-
-/** bpf_ktime_get_ns in milliseconds: both read CLOCK_MONOTONIC. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function localAddresses(): ReadonlySet<string> {

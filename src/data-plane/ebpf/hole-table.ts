@@ -2,6 +2,7 @@ import { addressFamily } from "../../core/address.ts";
 import type { HoleTarget } from "../../relay/forwarding.ts";
 import type { Counters } from "../data-plane.ts";
 import {
+  checksumSum,
   fanoutOffsets,
   fanoutSlots,
   holeOffsets,
@@ -9,6 +10,8 @@ import {
   mapDefinitions,
   type NotSentReason,
   notSentReasons,
+  type Originals,
+  originals,
   writeAddress,
   writePort,
 } from "./layout.ts";
@@ -33,10 +36,12 @@ export interface HoleTable {
   counters(slot: number): Counters;
   /** What came in for a fan-out since its slot was made. */
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
-  /** Says whether user space can do without the originals. */
-  setQuiet(fanout: number, isQuiet: boolean): void;
-  /** What it did without. */
+  /** Says where the originals go. */
+  setOriginals(fanout: number, to: Originals): void;
+  /** What did not go up. */
   unseen(fanout: number): Pick<Counters, "packets" | "bytes">;
+  /** Packets of that which the ring had no room for. */
+  untapped(fanout: number): number;
   /** How often it did not send, in the order of `notSentReasons`. */
   reasons(fanout: number): number[];
   /** How often it was for this reason, over all fan-outs. */
@@ -129,6 +134,7 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       writeAddress(bytes, at + holeOffsets.remote, remote.address);
       writePort(bytes, at + holeOffsets.localPort, local.port);
       writePort(bytes, at + holeOffsets.remotePort, remote.port);
+      words[word(slot, holeOffsets.sum)] = checksumSum(bytes.subarray(at, at + holeOffsets.localPort));
       longs[long(slot, holeOffsets.expires)] = expires;
       longs[long(slot, holeOffsets.id)] = id;
       words[word(slot, holeOffsets.fanout)] = fanout;
@@ -169,14 +175,16 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.bytes) / 8),
     }),
 
-    setQuiet(fanout, isQuiet) {
-      fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.quiet) / 8] = isQuiet ? 1n : 0n;
+    setOriginals(fanout, to) {
+      fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.quiet) / 8] = BigInt(originals[to]);
     },
 
     unseen: (fanout) => ({
       packets: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenPackets) / 8),
       bytes: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenBytes) / 8),
     }),
+
+    untapped: (fanout) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.untapped) / 8),
 
     reasons: (fanout) =>
       notSentReasons.map((_, i) => number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.reasons) / 8 + i)),

@@ -1,15 +1,15 @@
-import { createHash } from "node:crypto";
-import { formatEndpoint, sameEndpoint } from "../../core/address.ts";
 import type { ComponentId, Flow, HoleId, HoleTarget } from "../../relay/forwarding.ts";
 import { consentLifetimeSeconds } from "../../relay/limits.ts";
 import type { Counters } from "../data-plane.ts";
 import type { PacketSender } from "../userspace/userspace-plane.ts";
+import { createFanoutTallies, type FanoutTallies } from "./fanout-tallies.ts";
 import { openHoleTable } from "./hole-table.ts";
-import { endpointKey, flowFlags, flowKey, writeAddress, writePort } from "./layout.ts";
+import { flowText, idOf, minus, none, plus, sameFlow, sameTarget, targetBytes } from "./kernel-values.ts";
+import { endpointKey, flowFlags, flowKey, type Originals } from "./layout.ts";
 import type { PlaneMaps } from "./maps.ts";
 
 /** The forwarding table as the kernel has it: flows, and the holes that the kernel serves. */
-export interface KernelTable {
+export interface KernelTable extends Pick<FanoutTallies, "unseen" | "untapped" | "notSent"> {
   /** Says where a component's media comes from. `kind` is `user` if only user space shall fan it out. */
   setFlow(component: ComponentId, flow: Flow, kind: "fan-out" | "fan-out-beside-stun" | "user"): void;
   clearFlow(component: ComponentId): void;
@@ -22,15 +22,17 @@ export interface KernelTable {
   closeHole(hole: HoleId): void;
   /** Consent lasts this long from now. */
   renew(hole: HoleId, leftMs: number): void;
-  /** A viewer whose datagrams are never limited. */
   /** Sends, through `send`, what was left to user space at this time; counted as the kernel's. */
   sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
+  /** A viewer whose datagrams are never limited. */
   knowViewer(target: HoleTarget): void;
   forgetViewer(target: HoleTarget): void;
-  /** Says whether user space can do without this component's originals. */
-  setQuiet(component: ComponentId, isQuiet: boolean): void;
-  /** What user space did without since this plane started. */
-  unseen(): ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>;
+  /** Says where this component's originals go once every hole has its copy. */
+  setOriginals(component: ComponentId, to: Originals): void;
+  /** The component that has this slot of `fanouts`; `undefined` if it has no more flow. */
+  componentOf(fanout: number): ComponentId | undefined;
+  /** True while a flow is installed that the kernel fans out. */
+  hasFlows(): boolean;
   /** How often packets found a full queue, over all components. */
   queueFull(): number;
   holes(): ReadonlyMap<HoleId, Counters>;
@@ -56,7 +58,6 @@ interface KernelFlow {
   readonly arrivedBefore: number;
 }
 
-const none: Counters = { packets: 0, bytes: 0, drops: 0 };
 /** As long as packets may wait in a socket after their flow was replaced. */
 const latelyMs = 3_000;
 
@@ -69,7 +70,8 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
   const owners = new Map<string, ComponentId>();
   const replaced = new Map<string, number>();
   const closed = new Map<ComponentId, Counters>();
-  const unseenBefore = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
+  const fed = new Map<number, ComponentId>();
+  const tallies = createFanoutTallies(table);
   const found = new Map(table.linked().map((hole) => [hole.id, hole]));
   const foundFlows = new Set(flows.keys().map((key) => key.toString("hex")));
   const foundViewers = new Set(viewers.keys().map((key) => key.toString("hex")));
@@ -99,6 +101,10 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
   return {
     setFlow(component, flow, kind) {
       const fanout = kind === "user" ? 0 : table.fanout(idOf(component));
+      if (fanout) {
+        fed.set(fanout, component);
+        tallies.follow(component, fanout);
+      }
       const old = sources.get(component);
       const isSame = old !== undefined && sameFlow(old.flow, flow);
       const key = flowKey(flow);
@@ -118,6 +124,7 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
     clearFlow(component) {
       const old = sources.get(component);
       sources.delete(component);
+      if (old !== undefined) fed.delete(old.fanout);
       if (old !== undefined && owners.get(flowText(old.flow)) === component) drop(old.flow);
     },
 
@@ -185,22 +192,18 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
 
     forgetViewer: ({ remote }) => void viewers.delete(endpointKey(remote)),
 
-    setQuiet(component, isQuiet) {
+    setOriginals(component, to) {
       const fanout = table.fanout(idOf(component));
       if (fanout === undefined) return;
-      if (!unseenBefore.has(component)) unseenBefore.set(component, table.unseen(fanout));
-      table.setQuiet(fanout, isQuiet);
+      tallies.follow(component, fanout);
+      table.setOriginals(fanout, to);
     },
 
-    unseen() {
-      const unseen = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
-      for (const [component, before] of unseenBefore) {
-        const { packets, bytes } = table.unseen(table.fanout(idOf(component)) ?? 0);
-        if (packets > before.packets)
-          unseen.set(component, { packets: packets - before.packets, bytes: bytes - before.bytes });
-      }
-      return unseen;
-    },
+    componentOf: (fanout) => fed.get(fanout),
+    hasFlows: () => fed.size > 0,
+    unseen: tallies.unseen,
+    untapped: tallies.untapped,
+    notSent: tallies.notSent,
 
     queueFull: () => table.notSent("queue-full"),
 
@@ -224,39 +227,4 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
       foundViewers.clear();
     },
   };
-}
-
-/** The 64 bits that stand for a name in the kernel; never 0. */
-export function idOf(name: string): bigint {
-  return createHash("sha256").update(name).digest().readBigUInt64LE(0) | 1n;
-}
-
-/** Adds counters up. */
-export function plus(a: Counters = none, b: Counters = none): Counters {
-  return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, drops: a.drops + b.drops };
-}
-
-function minus(a: Counters, b: Counters): Counters {
-  return { packets: a.packets - b.packets, bytes: a.bytes - b.bytes, drops: a.drops - b.drops };
-}
-
-function flowText({ local, publisher }: Flow): string {
-  return `${formatEndpoint(publisher)} ${formatEndpoint(local)}`;
-}
-
-function sameFlow(a: Flow, b: Flow): boolean {
-  return sameEndpoint(a.publisher, b.publisher) && sameEndpoint(a.local, b.local);
-}
-
-function sameTarget(a: HoleTarget, b: HoleTarget): boolean {
-  return sameEndpoint(a.remote, b.remote) && sameEndpoint(a.local, b.local);
-}
-
-function targetBytes({ local, remote }: HoleTarget): Buffer {
-  const bytes = Buffer.alloc(36);
-  writeAddress(bytes, 0, local.address);
-  writeAddress(bytes, 16, remote.address);
-  writePort(bytes, 32, local.port);
-  writePort(bytes, 34, remote.port);
-  return bytes;
 }

@@ -1,15 +1,16 @@
 import { addressToBytes, type Endpoint } from "../../core/address.ts";
 import type { Flow } from "../../relay/forwarding.ts";
 
-/** Told apart from other layouts, so that a relay adopts only what it understands. Counts up with every change of fanout.bpf.c's structures. */
-export const layoutVersion = 2;
+/** Told apart from other layouts, so that a relay adopts only what it understands. Counts up with every change of bpf/tables.h. */
+export const layoutVersion = 3;
 
 /** One map as fanout.bpf.c names it. `shared` maps are memory that this process sees, too. */
 export interface MapDefinition {
   readonly name: string;
-  readonly kind: "array" | "hash" | "lru";
+  readonly kind: "array" | "hash" | "lru" | "ring";
   readonly keyBytes: number;
   readonly valueBytes: number;
+  /** Of a ring: its bytes. */
   readonly entries: number;
   readonly shared: boolean;
 }
@@ -35,8 +36,24 @@ export const holeSlots = 32_768;
 /** Components that the kernel can serve: 1,000 streams of four. */
 export const fanoutSlots = 4_096;
 
+/**
+ * Bytes of the ring that shows user space what the kernel carried: what a socket's buffer holds, 30 ms of a gigabit. Not less,
+ * since the process may be busy elsewhere for as long; not more, since the kernel never gives the memory to anything else. A
+ * power of two, and whole pages on every processor.
+ */
+export const ringBytes: number = 4 << 20;
+
 /** The name of a map. */
-export type MapName = "flows" | "holes" | "fanouts" | "viewers" | "listening" | "buckets" | "unfanned" | "config";
+export type MapName =
+  | "flows"
+  | "holes"
+  | "fanouts"
+  | "viewers"
+  | "listening"
+  | "buckets"
+  | "unfanned"
+  | "config"
+  | "tap";
 
 /** Every map, in the order in which they are made. */
 export const mapDefinitions: Readonly<Record<MapName, MapDefinition>> = {
@@ -50,6 +67,7 @@ export const mapDefinitions: Readonly<Record<MapName, MapDefinition>> = {
   // As many packets as a socket's 4 MB can hold before user space has seen them.
   unfanned: table("unfanned", "lru", 40, 8, 8_192),
   config: array("config", 64, 1),
+  tap: { name: "tap", kind: "ring", keyBytes: 0, valueBytes: 0, entries: ringBytes, shared: false },
 };
 
 /** Offsets into a slot of `holes`, in bytes. */
@@ -62,6 +80,7 @@ export const holeOffsets = {
   expires: 40,
   id: 48,
   fanout: 56,
+  sum: 60,
   packets: 64,
   bytes: 72,
   drops: 80,
@@ -80,7 +99,20 @@ export const fanoutOffsets = {
   quiet: 80,
   unseenPackets: 88,
   unseenBytes: 96,
+  untapped: 104,
 } as const;
+
+/**
+ * Where the packets go that the kernel sent to every hole: up to the socket all the same, nowhere, or nowhere but into the
+ * ring. The words are the kernel's flags.
+ */
+export const originals = { up: 0, nowhere: 1, ring: 3 } as const;
+
+/** One of the three. */
+export type Originals = keyof typeof originals;
+
+/** Offsets into what stands before each packet in the ring, and its bytes. */
+export const tappedOffsets = { arrived: 0, fanout: 8, length: 12, size: 16 } as const;
 
 /** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
 export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
@@ -106,6 +138,14 @@ export function writeAddress(into: Uint8Array, offset: number, address: string):
   into.fill(0, offset, offset + 16);
   if (bytes.length === 4) into.fill(0xff, offset + 10, offset + 12);
   into.set(bytes, offset + 16 - bytes.length);
+}
+
+/** The sum of an Internet checksum (RFC 1071) over whole 16-bit words, in this host's byte order as the kernel keeps it. */
+export function checksumSum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i + 1 < bytes.length; i += 2) sum += (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return sum;
 }
 
 /** Writes a port in network order. */

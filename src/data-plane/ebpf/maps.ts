@@ -18,7 +18,7 @@ export interface PlaneMaps {
   close(): void;
 }
 
-const kinds = { hash: 1, array: 2, lru: 9 } as const;
+const kinds = { hash: 1, array: 2, lru: 9, ring: 27 } as const;
 /** BPF_F_MMAPABLE, and BPF_F_NO_PREALLOC: a table of 64 Ki places costs what is in it. */
 const [mmapable, noPreallocation] = [1 << 10, 1];
 
@@ -70,7 +70,7 @@ function createMap(kernel: Kernel, { name, kind, keyBytes, valueBytes, entries, 
   }
   throw new PunchcastError(
     "UNSUPPORTED_HOST",
-    `The kernel refuses the ebpf plane its map "${name}" (error ${-fd}): it needs Linux 5.17 or newer and 20 MB of memory.`,
+    `The kernel refuses the ebpf plane its map "${name}" (error ${-fd}): it needs Linux 5.17 or newer and 25 MB of memory.`,
   );
 }
 

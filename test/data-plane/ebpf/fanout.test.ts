@@ -27,7 +27,7 @@ interface Outcome {
 /** The program, and a viewer of it. */
 interface Bench {
   readonly program: LineDriven;
-  run(from: Endpoint, to: Endpoint, frame: FrameOptions, segments?: number): Promise<Outcome>;
+  run(from: Endpoint, to: Endpoint, frame: FrameOptions, segmentBytes?: number, times?: number): Promise<Outcome>;
   /** What the viewer got since it was asked last: payload, source address and port. */
   received(family: 4 | 6): Promise<(readonly [string, string, number])[]>;
   close(): Promise<void>;
@@ -45,6 +45,8 @@ async function bench(requestsPerSecond = 0): Promise<Bench> {
       { name: "C1", address: viewer[4], address6: viewer[6] },
     ],
   });
+  // The ring takes more than what fits through Ethernet's usual 1,500 bytes.
+  for (const name of ["relay", "C1"]) await lab.host(name).run("ip", ["link", "set", "eth0", "mtu", "3000"]);
   const viewers = lineDriven(lab.host("C1"), "python3", [punchcast("udp-agent.py")]);
   const program = lineDriven(lab.host("relay"), process.execPath, [
     punchcast("ebpf-run.ts"),
@@ -70,7 +72,8 @@ async function bench(requestsPerSecond = 0): Promise<Bench> {
   }
   return {
     program,
-    run: (from, to, frame, segments = 0) => program.call("run", udpFrame(from, to, frame).toString("hex"), segments),
+    run: (from, to, frame, segmentBytes = 0, times = 1) =>
+      program.call("run", udpFrame(from, to, frame).toString("hex"), segmentBytes, times),
     async received(family) {
       await delay(30);
       const all = await viewers.call<(readonly [string, string, number])[]>("from", ports[family]);
@@ -102,14 +105,16 @@ for (const family of [4, 6] as const) {
     `IPv${family}: a packet is cloned with a right checksum, and the original goes up as it came`,
     options,
     async () => {
-      await withBench(async ({ run, received }) => {
+      await withBench(async ({ program, run, received }) => {
         for (const length of [0, 1, 11, 12, 101]) {
           const part = payload.subarray(0, length);
           const outcome = await run(publisher[family], ingest(family), { payload: part });
           assert.deepEqual([outcome.verdict, outcome.isUnchanged, outcome.isWrittenDown], [goesUp, true, false]);
           assert.deepEqual(await received(family), [[Buffer.from(part).toString("hex"), relay[family], 9000]]);
         }
-        const { holes } = await run(publisher[family], ingest(family), { payload }, 3);
+        // Where the original itself goes on, which a test run does not carry out: this one is no whole super-packet.
+        await program.call("setOriginals", `live/${family}`, "nowhere");
+        const { holes } = await run(publisher[family], ingest(family), { payload }, 40);
         const counters = new Map(holes).get(`hole-${family}`);
         assert.equal(counters?.packets, 5 + 3, "a super-packet counts for its segments");
         assert.equal(counters?.bytes, 0 + 1 + 11 + 12 + 101 + 101);
@@ -154,6 +159,36 @@ for (const family of [4, 6] as const) {
         const outcome = await run(publisher[family], ingest(family), { payload, checksum: "wrong" });
         assert.deepEqual([outcome.verdict, outcome.isUnchanged], [goesUp, true]);
         assert.deepEqual(await received(family), []);
+      });
+    },
+  );
+}
+
+for (const family of [4, 6] as const) {
+  test(
+    `IPv${family}: a way that was found is believed for a moment, and each packet measured against it`,
+    options,
+    async () => {
+      await withBench(async ({ run, received }) => {
+        const small = { payload };
+        await run(publisher[family], ingest(family), small);
+        const large = await run(publisher[family], ingest(family), { payload: new Uint8Array(2_980) });
+        assert.deepEqual([large.verdict, large.isWrittenDown], [goesUp, true], "too big for 3,000 bytes");
+        assert.equal((await received(family)).length, 1);
+        const neighbour = (...what: string[]): Promise<unknown> =>
+          lab?.host("relay").run("ip", ["neigh", "replace", viewer[family], "dev", "eth0", ...what]) ??
+          Promise.reject();
+        const { stdout } = (await lab?.host("relay").run("ip", ["neigh", "show", viewer[family]])) ?? { stdout: "" };
+        const right = /lladdr (\S+)/.exec(stdout)?.[1] ?? "";
+        await run(publisher[family], ingest(family), small);
+        await neighbour("lladdr", "02:00:00:00:00:99");
+        await delay(150);
+        await run(publisher[family], ingest(family), small);
+        await neighbour("lladdr", right);
+        assert.equal((await received(family)).length, 1, "it follows a change within 100 ms");
+        await delay(150);
+        await run(publisher[family], ingest(family), small);
+        assert.equal((await received(family)).length, 1);
       });
     },
   );
@@ -211,7 +246,7 @@ test("unknown sources over the rate are dropped; viewers, publishers and other p
 
 test("where nobody wants the original, it goes to the last hole itself and is counted as unseen", options, async () => {
   await withBench(async ({ program, run, received }) => {
-    await program.call("setQuiet", "live/4", true);
+    await program.call("setOriginals", "live/4", "nowhere");
     const outcome = await run(publisher[4], ingest(4), { payload });
     assert.equal(outcome.verdict, isRedirected);
     const elsewhere = { address: "10.10.10.250", port: 9 };
@@ -220,5 +255,76 @@ test("where nobody wants the original, it goes to the last hole itself and is co
     assert.deepEqual([partly.verdict, partly.isUnchanged, partly.isWrittenDown], [goesUp, true, true]);
     assert.deepEqual(await received(4), [[hex, relay[4], 9000]], "a test run does not carry redirects out");
     assert.deepEqual(await program.call("unseen"), [["live/4", { packets: 1, bytes: payload.length }]]);
+    assert.deepEqual(await program.call("tapped"), [], "nor does anybody want a copy");
   });
 });
+
+type Shown = readonly [component: string, hex: string, agoMs: number];
+
+for (const family of [4, 6] as const) {
+  test(
+    `IPv${family}: what ends in the kernel is shown in the ring: component, bytes, time, in order`,
+    options,
+    async () => {
+      await withBench(async ({ program, run }) => {
+        await program.call("setOriginals", `live/${family}`, "ring");
+        // Around the sizes that places in the ring have.
+        const lengths = [0, 1, 240, 241, 1472, 1520, 1521, 2032];
+        const sent = lengths.map((length) => Uint8Array.from({ length }, (_, i) => (length + i * 7) & 0xff));
+        for (const bytes of sent) {
+          const { verdict } = await run(publisher[family], ingest(family), { payload: bytes });
+          assert.equal(verdict, isRedirected);
+        }
+        const tooLong = await run(publisher[family], ingest(family), { payload: new Uint8Array(2033) });
+        assert.deepEqual([tooLong.verdict, tooLong.isUnchanged], [goesUp, true], "what fits in no place goes up");
+        await run(publisher[family], ingest(family), { payload }, 40);
+        const segments = [payload.subarray(0, 40), payload.subarray(40, 80), payload.subarray(80)];
+        const shown = await program.call<Shown[]>("tapped");
+        const expected = [...sent, ...segments].map((bytes) => [`live/${family}`, Buffer.from(bytes).toString("hex")]);
+        assert.deepEqual(
+          shown.map(([component, bytes]) => [component, bytes]),
+          expected,
+        );
+        const ages = shown.map(([, , agoMs]) => agoMs);
+        assert.deepEqual(
+          ages,
+          ages.toSorted((a, b) => b - a),
+        );
+        assert.ok(
+          ages.every((age) => age > 0 && age < 5_000),
+          ages.join(),
+        );
+        const unseen = new Map(await program.call<[string, unknown][]>("unseen")).get(`live/${family}`);
+        const bytes = [...lengths, payload.length].reduce((sum, length) => sum + length, 0);
+        assert.deepEqual(unseen, { packets: lengths.length + segments.length, bytes });
+      });
+    },
+  );
+}
+
+test(
+  "a full ring costs no viewer anything: what it has no room for is counted, and then it goes on",
+  options,
+  async () => {
+    await withBench(async ({ program, run }) => {
+      await program.call("setOriginals", "live/4", "ring");
+      const frame = { payload: new Uint8Array(1_400) };
+      const room = Math.floor((4 << 20) / (1_536 + 8));
+      await run(publisher[4], ingest(4), frame, 0, room);
+      assert.equal(await program.call("untapped"), 0);
+      const { verdict, holes } = await run(publisher[4], ingest(4), frame, 0, 7);
+      assert.equal(verdict, isRedirected);
+      assert.equal(new Map(holes).get("hole-4")?.packets, room + 7);
+      assert.ok((await program.call<number>("untapped")) >= 6);
+      const [unseen] = await program.call<[string, { packets: number }][]>("unseen");
+      assert.equal(unseen?.[1].packets, room + 7);
+      const lost = await program.call<number>("untapped");
+      assert.equal((await program.call<Shown[]>("tapped")).length, room + 7 - lost);
+      await run(publisher[4], ingest(4), { payload });
+      assert.deepEqual(
+        (await program.call<Shown[]>("tapped")).map(([, bytes]) => bytes),
+        [hex],
+      );
+    });
+  },
+);

@@ -8,7 +8,7 @@ import { canSegment, openNativeSocket } from "../../../udp/native/native-socket.
 import { decodeSocketAddress } from "../../../udp/native/socket-address.ts";
 import { createWakeUp } from "../../../udp/native/wake-up.ts";
 import type { UdpSocket, UdpSocketOptions } from "../../../udp/udp-socket.ts";
-import type { DataPlane, MediaTap, PlaneCounters } from "../../data-plane.ts";
+import type { DataPlane, MediaListener, PlaneCounters } from "../../data-plane.ts";
 import { readCarried } from "./carried.ts";
 import type { FromMediaThread, MediaThreadData, ToMediaThread } from "./messages.ts";
 import { readParcel } from "./parcel.ts";
@@ -19,7 +19,7 @@ export interface BatchedOptions {
   /** Told up to four times a second that media went by, with totals as in `PlaneCounters`. Default: nobody. */
   readonly onUnseen?: (unseen: PlaneCounters["unseen"]) => void;
   /** As in `PlaneOptions`. Default: no copies are made. */
-  readonly onMedia?: MediaTap | undefined;
+  readonly onMedia?: MediaListener | undefined;
   /** Whether packets of one frame go to a viewer as one message. Default: where the kernel can cut it up. */
   readonly segmentation?: boolean;
 }

@@ -1,0 +1,76 @@
+import { type Clock, scheduleEvery } from "../../core/clock.ts";
+import type { ComponentId } from "../../relay/forwarding.ts";
+import type { MediaListener } from "../data-plane.ts";
+import type { Kernel } from "./bpf-syscall.ts";
+import { ringBytes } from "./layout.ts";
+import { openTap } from "./tap.ts";
+
+/** The ring's reader at work. */
+export interface MediaTap {
+  /** Looks into the ring from now on, or no more. */
+  follow(hasFlows: boolean): void;
+  /** Hands on what is in the ring now. */
+  look(): void;
+  close(): void;
+}
+
+/**
+ * How often it looks. Not less often, since who reads the media adds this to its delay and the ring must hold what comes
+ * meanwhile; not more often, since each look wakes the process, and 200 a second cost half a percent of a core.
+ */
+const lookMs = 5;
+
+/** Packets that one look hands on: what is more waits for the next, so that sockets and timers get their turn. */
+const mostPerLook = 1_024;
+
+/** Starts at the ring's end: what an earlier relay left unread is old. */
+export function createMediaTap(
+  kernel: Kernel,
+  {
+    ring,
+    componentOf,
+    onMedia,
+    clock,
+    kernelMs,
+  }: {
+    /** The ring's file descriptor. */
+    readonly ring: number;
+    readonly componentOf: (fanout: number) => ComponentId | undefined;
+    readonly onMedia: MediaListener;
+    readonly clock: Clock;
+    /** The kernel's monotonic clock. */
+    readonly kernelMs: () => number;
+  },
+): MediaTap {
+  const { pageBytes } = kernel;
+  const consumer = kernel.map(ring, pageBytes);
+  const producer = kernel.map(ring, pageBytes + 2 * ringBytes, { offset: pageBytes, isReadOnly: true });
+  const tap = openTap({ consumer, producer, dataOffset: pageBytes });
+  // Both clocks count the same time from other starts.
+  const apart = clock.now() - kernelMs();
+  let stop: (() => void) | undefined;
+  tap.skip();
+
+  function look(): void {
+    tap.drain(mostPerLook, (fanout, bytes, arrivedMs) => {
+      const component = componentOf(fanout);
+      if (component !== undefined) onMedia(component, bytes, arrivedMs + apart);
+    });
+  }
+
+  return {
+    look,
+    follow(hasFlows) {
+      if (hasFlows) stop ??= scheduleEvery(clock, lookMs, look);
+      else if (stop !== undefined) {
+        look();
+        stop();
+        stop = undefined;
+      }
+    },
+    close() {
+      stop?.();
+      for (const memory of [consumer, producer]) kernel.unmap(memory);
+    },
+  };
+}
