@@ -1,5 +1,5 @@
 import { classifyDatagram } from "./demux.ts";
-import { decodeRtp } from "./header.ts";
+import { decodeRtp, type RtpFields } from "./header.ts";
 import { SourceStatistics, type SourceTotals } from "./source-statistics.ts";
 import { staticPayloadType } from "./static-payload-types.ts";
 
@@ -19,10 +19,17 @@ export interface ReceiveSnapshot {
   readonly restarts: number;
 }
 
+/** How a publisher began anew: a source set its sequence back, or another source was heard. */
+export type SourceChange = "same-ssrc" | "new-ssrc";
+
 /** Counts what arrives on one component. */
 export interface ReceiveStatistics {
   /** Takes one datagram; `arrivalMs` is of a monotonic clock. Datagrams that are not RTP count in packets and bytes only. */
   onPacket(bytes: Uint8Array, arrivalMs: number): void;
+  /** The same for a datagram of `length` bytes that has been read already; says so when a publisher began anew with it. */
+  onRtp(packet: RtpFields, length: number, arrivalMs: number): SourceChange | undefined;
+  /** The same for a datagram of `length` bytes that is known not to be RTP. */
+  onOther(length: number): void;
   /** Totals since the start. */
   snapshot(): ReceiveSnapshot;
 }
@@ -45,6 +52,7 @@ const noTotals: SourceTotals = { lost: 0, duplicates: 0, reordered: 0, jitterMs:
 export function createReceiveStatistics(options: ReceiveStatisticsOptions = {}): ReceiveStatistics {
   const sources = new Map<number, SourceStatistics>();
   let retired = noTotals;
+  let runs = 0;
   let packets = 0;
   let bytesReceived = 0;
   let currentSsrc = -1;
@@ -65,23 +73,37 @@ export function createReceiveStatistics(options: ReceiveStatisticsOptions = {}):
     current = source;
   }
 
+  function onOther(length: number): void {
+    packets += 1;
+    bytesReceived += length;
+  }
+
+  function onRtp(packet: RtpFields, length: number, arrivalMs: number): SourceChange | undefined {
+    onOther(length);
+    select(packet.ssrc);
+    const { payloadType } = packet;
+    const clockRate = options.clockRateOf?.(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
+    const runsBefore = current.runs;
+    current.onPacket(packet, arrivalMs, clockRate);
+    if (current.runs === runsBefore) return undefined;
+    runs += 1;
+    if (runs === 1) return undefined;
+    return current.runs > 1 ? "same-ssrc" : "new-ssrc";
+  }
+
   return {
+    onOther,
+    onRtp,
     onPacket(bytes, arrivalMs) {
-      packets += 1;
-      bytesReceived += bytes.length;
-      if (classifyDatagram(bytes) !== "rtp") return;
-      const packet = decodeRtp(bytes);
-      if (!packet.ok) return;
-      select(packet.value.ssrc);
-      const { payloadType } = packet.value;
-      const clockRate = options.clockRateOf?.(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
-      current.onPacket(packet.value, arrivalMs, clockRate);
+      const read = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
+      if (read?.ok) onRtp(read.value, bytes.length, arrivalMs);
+      else onOther(bytes.length);
     },
     snapshot() {
       let totals = retired;
       for (const source of sources.values()) totals = add(totals, source.totals());
       const { jitterMs } = current.totals();
-      const { lost, duplicates, reordered, runs } = totals;
+      const { lost, duplicates, reordered } = totals;
       return { packets, bytes: bytesReceived, lost, duplicates, reordered, jitterMs, restarts: Math.max(0, runs - 1) };
     },
   };

@@ -95,6 +95,11 @@ export class SourceStatistics {
     }
   }
 
+  /** As in the totals. */
+  get runs(): number {
+    return this.#runs;
+  }
+
   /** Totals since the first packet. */
   totals(): SourceTotals {
     return {

@@ -1,0 +1,192 @@
+import { classifyDatagram } from "../rtp/demux.ts";
+import { decodeRtp, type RtpPacket } from "../rtp/header.ts";
+import { type AccessUnitTracker, createAccessUnitTracker } from "../rtp/payload/access-unit-tracker.ts";
+import { type VideoCodec, videoCodec } from "../rtp/payload/inspect.ts";
+import { createReceiveStatistics, type SourceChange } from "../rtp/receive-statistics.ts";
+import { createRateWindow } from "./rate-window.ts";
+
+/**
+ * How a publisher began anew: with the SSRC that it had (its sequence set back, as MP4Box does), with another one, or from
+ * another address or port.
+ */
+export type RestartKind = SourceChange | "new-port";
+
+/** One component of a publisher's leg, now. */
+export interface IngestSnapshot {
+  /** Datagrams and the bytes of their UDP payloads since the start. */
+  readonly packets: number;
+  readonly bytes: number;
+  /** Bits a second of UDP payload over the last second. */
+  readonly bitrate: number;
+  /** RTP packets missing now, come twice, and come after a later one (RFC 3550 A.3); since the start. */
+  readonly lost: number;
+  readonly duplicates: number;
+  readonly reordered: number;
+  /** Interarrival jitter (RFC 3550 A.8); 0 while the clock rate is unknown. */
+  readonly jitterMs: number;
+  /** Distinct timestamps a second, of the last whole second or so: pictures of video, packets of most audio. */
+  readonly frameRate: number;
+  /** Between the last two key frames; absent before the second, and for what is no video or of unknown codec. */
+  readonly keyFrameIntervalMs?: number;
+  /** When the last key frame came, in ms of the clock that arrivals are given in. */
+  readonly lastKeyFrameAtMs?: number;
+  /** Of the source that is heard now, not of repair or comfort noise beside it; absent before the first packet. */
+  readonly ssrc?: number;
+  readonly payloadType?: number;
+  /** As in an rtpmap, if `codecOf` knows it. */
+  readonly codec?: string;
+  /** Since the start, by kind. */
+  readonly restarts: Readonly<Record<RestartKind, number>>;
+}
+
+/** Counts what a publisher sends on one component. */
+export interface IngestStatistics {
+  /**
+   * Takes one datagram; `arrivalMs` is of a monotonic clock. Returns how the publisher began anew, if it did: sure with the
+   * second packet, or with the first after half a second of silence.
+   */
+  onPacket(bytes: Uint8Array, arrivalMs: number): RestartKind | undefined;
+  /** The publisher's address changed: only the one who receives knows. */
+  onNewPort(): void;
+  /** What is known at `nowMs`; rates fall to 0 when nothing comes. */
+  snapshot(nowMs: number): IngestSnapshot;
+}
+
+/** What is known from elsewhere. */
+export interface IngestOptions {
+  /** Clock rate in Hz of a payload type. Default: RFC 3551's static types, others by estimate. */
+  readonly clockRateOf?: (payloadType: number) => number | undefined;
+  /** Name in the rtpmap of a payload type; asked again every 64 packets. Default: none. */
+  readonly codecOf?: (payloadType: number) => string | undefined;
+}
+
+/** Shorter makes a rate of few frames jump, longer shows a change too late. */
+const rateWindowMs = 1000;
+
+/**
+ * A source that is silent for so long gives way to another on the same port. Shorter than a player's patience, longer than
+ * repair or comfort noise that comes between its packets.
+ */
+const otherSourceMs = 500;
+
+/** A codec may be recognised while packets come; asking that seldom costs nothing and is within a second of any stream. */
+const refreshPackets = 64;
+
+/** Makes the statistics of one component. */
+export function createIngestStatistics(options: IngestOptions = {}): IngestStatistics {
+  const { clockRateOf, codecOf } = options;
+  const received = createReceiveStatistics(clockRateOf === undefined ? {} : { clockRateOf });
+  const bits = createRateWindow();
+  const restarts: Record<RestartKind, number> = { "same-ssrc": 0, "new-ssrc": 0, "new-port": 0 };
+  let ssrc = -1;
+  let payloadType = -1;
+  let heardAtMs = Number.NEGATIVE_INFINITY;
+  let codec: string | undefined;
+  let untilRefresh = 0;
+  let tracker: AccessUnitTracker | undefined;
+  let trackedCodec: VideoCodec | undefined;
+  let keyFrameAtMs: number | undefined;
+  let keyFrameIntervalMs: number | undefined;
+  let timestamp = -1;
+  let highest = -1;
+  let frames = 0;
+  let countedFrames = 0;
+  let countedAtMs = 0;
+  let frameAtMs = 0;
+  let frameRate = 0;
+
+  /** Whose packets these are: told apart by SSRC, or by payload type if a source has several. */
+  function isFollowed(packet: RtpPacket, change: SourceChange | undefined, arrivalMs: number): boolean {
+    if (packet.ssrc === ssrc && packet.payloadType === payloadType) return true;
+    const isReplaced = change === "new-ssrc" && packet.payloadType === payloadType;
+    return isReplaced || arrivalMs - heardAtMs >= otherSourceMs;
+  }
+
+  function restartOf(packet: RtpPacket, change: SourceChange | undefined): SourceChange | undefined {
+    if (payloadType === -1) return undefined;
+    if (packet.ssrc !== ssrc) return "new-ssrc";
+    return change === "same-ssrc" ? change : undefined;
+  }
+
+  function follow(packet: RtpPacket, arrivalMs: number): void {
+    ssrc = packet.ssrc;
+    if (packet.payloadType !== payloadType) refresh(packet.payloadType);
+    heardAtMs = arrivalMs;
+    untilRefresh -= 1;
+    if (untilRefresh <= 0) refresh(packet.payloadType);
+    if (highest === -1 || ((packet.sequenceNumber - highest) << 16) >> 16 > 0) {
+      if (packet.timestamp !== timestamp || highest === -1) countFrame(arrivalMs);
+      highest = packet.sequenceNumber;
+      timestamp = packet.timestamp;
+    }
+    if (tracker?.onPacket(packet).keyFrame) {
+      if (keyFrameAtMs !== undefined) keyFrameIntervalMs = arrivalMs - keyFrameAtMs;
+      keyFrameAtMs = arrivalMs;
+    }
+  }
+
+  function refresh(type: number): void {
+    payloadType = type;
+    untilRefresh = refreshPackets;
+    codec = codecOf?.(type);
+    const known = codec === undefined ? undefined : videoCodec(codec);
+    if (known === trackedCodec) return;
+    trackedCodec = known;
+    tracker = known === undefined ? undefined : createAccessUnitTracker(known);
+  }
+
+  function countFrame(arrivalMs: number): void {
+    frames += 1;
+    const passed = arrivalMs - countedAtMs;
+    if (frames === 1 || passed > 3 * rateWindowMs) {
+      // The first frame, or the first after a pause: a rate needs two ends.
+      countedFrames = frames;
+      countedAtMs = arrivalMs;
+    } else if (passed >= rateWindowMs) {
+      frameRate = ((frames - countedFrames) * 1000) / passed;
+      countedFrames = frames;
+      countedAtMs = arrivalMs;
+    }
+    frameAtMs = arrivalMs;
+  }
+
+  function onRestart(restart: SourceChange): void {
+    restarts[restart] += 1;
+    highest = -1;
+    keyFrameAtMs = undefined;
+  }
+
+  return {
+    onPacket(bytes, arrivalMs) {
+      bits.add(bytes.length * 8, arrivalMs);
+      const read = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
+      if (!read?.ok) {
+        received.onOther(bytes.length);
+        return undefined;
+      }
+      const packet = read.value;
+      const change = received.onRtp(packet, bytes.length, arrivalMs);
+      if (!isFollowed(packet, change, arrivalMs)) return undefined;
+      const restart = restartOf(packet, change);
+      if (restart !== undefined) onRestart(restart);
+      follow(packet, arrivalMs);
+      return restart;
+    },
+    onNewPort() {
+      restarts["new-port"] += 1;
+    },
+    snapshot(nowMs) {
+      const { packets, bytes, lost, duplicates, reordered, jitterMs } = received.snapshot();
+      return {
+        ...{ packets, bytes, lost, duplicates, reordered, jitterMs },
+        bitrate: bits.perSecond(nowMs),
+        frameRate: nowMs - frameAtMs > 3 * rateWindowMs ? 0 : frameRate,
+        ...(keyFrameIntervalMs === undefined ? {} : { keyFrameIntervalMs }),
+        ...(keyFrameAtMs === undefined ? {} : { lastKeyFrameAtMs: keyFrameAtMs }),
+        ...(payloadType === -1 ? {} : { ssrc, payloadType }),
+        ...(codec === undefined ? {} : { codec }),
+        restarts: { ...restarts },
+      };
+    },
+  };
+}
