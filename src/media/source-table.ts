@@ -1,0 +1,38 @@
+/** State for each of the few sources (SSRCs) that share a component. */
+export interface SourceTable<T> {
+  /** The source's state, made when it is heard for the first time. */
+  get(ssrc: number): T;
+  /** All of them; the one heard last comes last. */
+  entries(): Iterable<[number, T]>;
+}
+
+/**
+ * Sources at a time: a track, its successor after a restart, and repair streams beside it. Few enough that invented SSRCs
+ * cost neither memory nor time: the one not heard for longest gives way.
+ */
+const sourcesMax = 4;
+
+/** An empty table; `onDrop` hears of the state that gives way. */
+export function createSourceTable<T>(make: () => T, onDrop: (dropped: T) => void = () => {}): SourceTable<T> {
+  const sources = new Map<number, T>();
+  let currentSsrc = -1;
+  let current: T | undefined;
+
+  return {
+    get(ssrc) {
+      if (ssrc === currentSsrc && current !== undefined) return current;
+      current = sources.get(ssrc) ?? make();
+      currentSsrc = ssrc;
+      // Put last in the map's order, so that the first is the one not heard for longest.
+      sources.delete(ssrc);
+      sources.set(ssrc, current);
+      const [oldest] = sources;
+      if (sources.size > sourcesMax && oldest !== undefined) {
+        sources.delete(oldest[0]);
+        onDrop(oldest[1]);
+      }
+      return current;
+    },
+    entries: () => sources.entries(),
+  };
+}
