@@ -13,7 +13,10 @@ export interface SourceTable<T> {
 const sourcesMax = 4;
 
 /** An empty table; `onDrop` hears of the state that gives way. */
-export function createSourceTable<T>(make: () => T, onDrop: (dropped: T) => void = () => {}): SourceTable<T> {
+export function createSourceTable<T>(
+  make: (ssrc: number) => T,
+  onDrop: (dropped: T) => void = () => {},
+): SourceTable<T> {
   const sources = new Map<number, T>();
   let currentSsrc = -1;
   let current: T | undefined;
@@ -21,7 +24,7 @@ export function createSourceTable<T>(make: () => T, onDrop: (dropped: T) => void
   return {
     get(ssrc) {
       if (ssrc === currentSsrc && current !== undefined) return current;
-      current = sources.get(ssrc) ?? make();
+      current = sources.get(ssrc) ?? make(ssrc);
       currentSsrc = ssrc;
       // Put last in the map's order, so that the first is the one not heard for longest.
       sources.delete(ssrc);

@@ -14,6 +14,17 @@ export interface SourceTotals {
   readonly runs: number;
 }
 
+/** What a report block needs to know of a source (RFC 3550 §6.4.1), over all its restarts. */
+export interface SourceReception {
+  /** Packets that the sequence numbers promised, and those that came, duplicates not counted. */
+  readonly expected: number;
+  readonly received: number;
+  /** The highest sequence number of the present run, its wraps in the upper 16 bits. */
+  readonly highestSequenceNumber: number;
+  /** In ticks of the payload's clock, 0 while its rate is not known. */
+  readonly jitterTicks: number;
+}
+
 /** Numbers that are remembered to tell late packets from duplicates: 1 s at 10 Mbit/s, at a byte each. A power of two. */
 const windowLength = 1024;
 
@@ -29,6 +40,9 @@ const maxTimestampAheadSeconds = 10;
 /** Assumed where the clock rate is unknown: the highest, since it makes us believe in the fewest restarts. */
 const highestClockRate = 96_000;
 
+/** Numbers below a run's first may still come late and move its base down: this keeps them positive. */
+const runOffset = 0x1_0000;
+
 /**
  * Follows one SSRC by RFC 3550 A.1, A.3 and A.8, with one change: a sender that starts again may keep its SSRC and set
  * its sequence back, so a jump is judged by the timestamp too. Ahead with a timestamp that fits the time passed is loss,
@@ -41,6 +55,7 @@ export class SourceStatistics {
   #base = 0;
   #highest = -1;
   #received = 0;
+  #receivedBefore = 0;
   #lostBefore = 0;
   #duplicates = 0;
   #reordered = 0;
@@ -91,13 +106,23 @@ export class SourceStatistics {
     };
   }
 
+  /** The same, for a receiver report. */
+  reception(): SourceReception {
+    const received = this.#receivedBefore + this.#received;
+    return {
+      expected: received + this.#lostBefore + this.#lost(),
+      received,
+      highestSequenceNumber: Math.max(0, this.#highest - runOffset) >>> 0,
+      jitterTicks: Math.round((this.#jitterMs * (this.#clockRate ?? 0)) / 1000),
+    };
+  }
+
   #lost(): number {
     return this.#received === 0 ? 0 : this.#highest - this.#base + 1 - this.#received;
   }
 
   #begin(sequenceNumber: number): void {
-    // Numbers below the first may still come late and move the base down; an offset keeps them positive.
-    this.#base = sequenceNumber + 0x10000;
+    this.#base = sequenceNumber + runOffset;
     this.#highest = this.#base;
     this.#received = 1;
     this.#seen.fill(0);
@@ -132,6 +157,7 @@ export class SourceStatistics {
 
   #restart(sequenceNumber: number): void {
     this.#lostBefore += this.#lost();
+    this.#receivedBefore += this.#received;
     this.#estimators.clear();
     this.#begin((sequenceNumber - 1) & 0xffff);
     this.#advance(1);

@@ -1,0 +1,131 @@
+import { type Random, randomUint32, randomUnit } from "../core/random.ts";
+import type { RtpFields } from "../rtp/header.ts";
+import { middle32 } from "../rtp/ntp.ts";
+import { encodeRtcp } from "../rtp/rtcp/compound.ts";
+import { maxReportBlocks, type ReportBlock } from "../rtp/rtcp/report-block.ts";
+import type { SenderReport } from "../rtp/rtcp/sender-report.ts";
+import { describeSource } from "../rtp/rtcp/source-description.ts";
+import { SourceStatistics } from "../rtp/source-statistics.ts";
+import { staticPayloadType } from "../rtp/static-payload-types.ts";
+import { createRateMeter } from "./rate-meter.ts";
+import { createSourceTable } from "./source-table.ts";
+
+/** Who reports. */
+export interface ReceiverReportsOptions {
+  /** The same for all tracks of one party (RFC 3550 §6.5.1), and nothing that names its host or user (RFC 7022 §4.2). */
+  readonly cname: string;
+  readonly random: Random;
+  /** Clock rate in Hz of a payload type, from the SDP. Default: RFC 3551's static types, others by estimate. */
+  readonly clockRateOf?: (payloadType: number) => number | undefined;
+}
+
+/** What a receiver reports of one track to its sender (RFC 3550 §6.4.2). */
+export interface ReceiverReports {
+  /** The reporting party: drawn anew should a source turn out to have the same. Feedback goes under it, too. */
+  ssrc(): number;
+  /** Takes one RTP packet's header and length; `now` in ms of a monotonic clock. */
+  onPacket(header: RtpFields, bytes: number, now: number): void;
+  /** Takes a sender report as it comes, which the next report answers so that the sender learns its round trip. */
+  onSenderReport(report: SenderReport, now: number): void;
+  /** When `poll` has something, `Infinity` before the first packet. */
+  wakeAt(): number;
+  /** The datagram to send now: a report and a CNAME. `undefined` if none is due or nothing has come since the last. */
+  poll(now: number): Uint8Array | undefined;
+}
+
+/** RFC 3550 §6.2: the least interval on average, half of it for the first report. */
+const leastIntervalMs = 5_000;
+
+/** RFC 3550 §6.3.1: intervals are drawn from half to one and a half of what is due, and this makes up for the bias. */
+const compensation = Math.E - 1.5;
+
+/** RFC 3550 §6.2: RTCP takes 5 % of the session's bandwidth, here of two members: the sender and us. */
+const rtcpShare = 0.05;
+const members = 2;
+
+/** Bytes of IP and UDP headers, which count (RFC 3550 §6.2), and of a report with one block and a CNAME. */
+const reportBytes = 28 + 32 + 28;
+
+interface Source {
+  /** The source's own. */
+  readonly ssrc: number;
+  readonly statistics: SourceStatistics;
+  heard: boolean;
+  expectedBefore: number;
+  receivedBefore: number;
+  senderReport: { readonly quoted: number; readonly at: number } | undefined;
+}
+
+/** Reports about nothing yet. */
+export function createReceiverReports(options: ReceiverReportsOptions): ReceiverReports {
+  const { cname, random, clockRateOf = () => undefined } = options;
+  const sources = createSourceTable<Source>((of) => ({
+    ...{ ssrc: of, statistics: new SourceStatistics(), heard: false, expectedBefore: 0, receivedBefore: 0 },
+    senderReport: undefined,
+  }));
+  const rate = createRateMeter();
+  let ssrc = randomUint32(random);
+  let dueAt = Number.POSITIVE_INFINITY;
+
+  function plan(now: number, leastMs: number): void {
+    const bytesPerMs = (rtcpShare * rate.bytesPerSecond(now)) / 1000;
+    const shareMs = bytesPerMs === 0 ? leastMs : (members * reportBytes) / bytesPerMs;
+    dueAt = now + (Math.max(leastMs, shareMs) * (0.5 + randomUnit(random))) / compensation;
+  }
+
+  return {
+    ssrc: () => ssrc,
+
+    onPacket(header, bytes, now) {
+      rate.onPacket(bytes, now);
+      const { payloadType } = header;
+      const source = sources.get(header.ssrc);
+      const clockRate = clockRateOf(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
+      source.statistics.onPacket(header, now, clockRate);
+      source.heard = true;
+      while (header.ssrc === ssrc) ssrc = randomUint32(random);
+      if (dueAt === Number.POSITIVE_INFINITY) plan(now, leastIntervalMs / 2);
+    },
+
+    onSenderReport(report, now) {
+      sources.get(report.ssrc).senderReport = { quoted: middle32(report.ntp), at: now };
+    },
+
+    wakeAt: () => dueAt,
+
+    poll(now) {
+      if (now < dueAt) return undefined;
+      plan(now, leastIntervalMs);
+      const reports: ReportBlock[] = [];
+      for (const [, source] of sources.entries()) if (source.heard) reports.push(reportOn(source, now));
+      if (reports.length > 0) {
+        const report = { type: "receiver-report", ssrc, reports: reports.slice(0, maxReportBlocks) } as const;
+        return encodeRtcp([report, describeSource(ssrc, cname)]);
+      }
+      // Nothing comes: the next packet plans the next report.
+      dueAt = Number.POSITIVE_INFINITY;
+      return undefined;
+    },
+  };
+}
+
+/** RFC 3550 A.3: the share is of the packets since the last report, the sum of all. */
+function reportOn(source: Source, now: number): ReportBlock {
+  const { expected, received, highestSequenceNumber, jitterTicks } = source.statistics.reception();
+  const expectedNow = expected - source.expectedBefore;
+  const lostNow = expectedNow - (received - source.receivedBefore);
+  source.expectedBefore = expected;
+  source.receivedBefore = received;
+  source.heard = false;
+  const { senderReport } = source;
+  return {
+    ssrc: source.ssrc,
+    fractionLost: lostNow <= 0 || expectedNow <= 0 ? 0 : Math.min(255, Math.floor((lostNow * 256) / expectedNow)),
+    cumulativeLost: Math.max(-0x80_0000, Math.min(0x7f_ffff, expected - received)),
+    highestSequenceNumber,
+    jitter: jitterTicks,
+    lastSenderReport: senderReport?.quoted ?? 0,
+    // In 1/65536 s, 32 bits.
+    delaySinceSenderReport: senderReport === undefined ? 0 : Math.round((now - senderReport.at) * 65.536) >>> 0,
+  };
+}
