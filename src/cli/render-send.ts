@@ -17,7 +17,8 @@ export function createSendRenderer(): (event: SendEvent, output: Output<SendEven
         return `Sending ${event.file}: ${tracks}.${sdp}`;
       }
       case "stats": {
-        const parts = event.tracks.map(({ codec, packets }) => `${codec}: ${packets} packets`);
+        const again = (resent: number): string => (resent > 0 ? ` (${resent} again)` : "");
+        const parts = event.tracks.map(({ codec, packets, resent }) => `${codec}: ${packets} packets${again(resent)}`);
         const errors = event.sendErrors > 0 ? [`${event.sendErrors} not sent`] : [];
         output.live([`${(event.positionMs / 1000).toFixed(0)} s`, ...parts, ...errors].join("  "));
         return undefined;

@@ -50,15 +50,17 @@ export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchE
   };
 }
 
-function renderComponent({ component, packets, lost, jitterMs }: ComponentStats): string {
+function renderComponent({ component, packets, lost, jitterMs, repaired }: ComponentStats): string {
   // RTCP has no sequence numbers: loss and jitter mean nothing there.
   return component % 2 === 1
     ? `${component}: ${packets}`
-    : `${component}: ${packets} (${lost} lost, ${jitterMs.toFixed(1)} ms)`;
+    : `${component}: ${packets} (${lost} lost, ${repaired} repaired, ${jitterMs.toFixed(1)} ms)`;
 }
 
-function renderTotal({ component, packets, bytes, lost, jitterMs }: ComponentStats): string {
-  return `Component ${component}: ${packets} packets, ${bytes} bytes, ${lost} lost, jitter ${jitterMs.toFixed(1)} ms`;
+function renderTotal(stats: ComponentStats): string {
+  const { component, packets, bytes, lost, jitterMs, requested, repaired, late } = stats;
+  const repair = requested + late === 0 ? "" : `, ${repaired} of ${requested} repaired, ${late} out of order`;
+  return `Component ${component}: ${packets} packets, ${bytes} bytes, ${lost} lost${repair}, jitter ${jitterMs.toFixed(1)} ms`;
 }
 
 function sum(components: readonly ComponentStats[], of: "packets" | "bytes"): number {

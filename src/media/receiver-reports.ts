@@ -67,10 +67,14 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
   let ssrc = randomUint32(random);
   let dueAt = Number.POSITIVE_INFINITY;
 
-  function plan(now: number, leastMs: number): void {
+  function plan(now: number, intervalMs: number): void {
+    dueAt = now + (intervalMs * (0.5 + randomUnit(random))) / compensation;
+  }
+
+  /** What the share of the stream's bandwidth allows; nothing comes of a stream that stands still. */
+  function intervalAt(now: number): number {
     const bytesPerMs = (rtcpShare * rate.bytesPerSecond(now)) / 1000;
-    const shareMs = bytesPerMs === 0 ? leastMs : (members * reportBytes) / bytesPerMs;
-    dueAt = now + (Math.max(leastMs, shareMs) * (0.5 + randomUnit(random))) / compensation;
+    return bytesPerMs === 0 ? leastIntervalMs : Math.max(leastIntervalMs, (members * reportBytes) / bytesPerMs);
   }
 
   return {
@@ -84,6 +88,7 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
       source.statistics.onPacket(header, now, clockRate);
       source.heard = true;
       while (header.ssrc === ssrc) ssrc = randomUint32(random);
+      // The rate is not known yet: one report costs little.
       if (dueAt === Number.POSITIVE_INFINITY) plan(now, leastIntervalMs / 2);
     },
 
@@ -95,7 +100,7 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
 
     poll(now) {
       if (now < dueAt) return undefined;
-      plan(now, leastIntervalMs);
+      plan(now, intervalAt(now));
       const reports: ReportBlock[] = [];
       for (const [, source] of sources.entries()) if (source.heard) reports.push(reportOn(source, now));
       if (reports.length > 0) {

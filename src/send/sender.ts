@@ -9,6 +9,7 @@ import { describe, type MediaDescription } from "../sdp/describe.ts";
 import type { Sdp } from "../sdp/session.ts";
 import type { Media, MediaTrack } from "./media.ts";
 import { createPace } from "./pace.ts";
+import { createResender } from "./resender.ts";
 import { measurePass, scheduleTrack } from "./timeline.ts";
 import { createTrackFeed, type TrackFeed } from "./track-feed.ts";
 import { chooseSsrcs, createTrackOutput, type TrackCounters } from "./track-output.ts";
@@ -47,7 +48,12 @@ export interface SenderStats {
   /** Passes completed: 0 while the file plays for the first time. */
   readonly pass: number;
   /** In the order of the components. */
-  readonly tracks: readonly (TrackCounters & { readonly id: number; readonly codec: string })[];
+  readonly tracks: readonly (TrackCounters & {
+    readonly id: number;
+    readonly codec: string;
+    /** Packets sent once more since they were asked for; not among `packets`. */
+    readonly resent: number;
+  })[];
   /** RTCP datagrams that made no sense. */
   readonly malformedFeedback: number;
 }
@@ -71,7 +77,10 @@ export interface Sender {
   start(): void;
   /** Says BYE and stops at once. Harmless at any time. */
   stop(): void;
-  /** Takes in RTCP that came back on a component. Anything may be given; packets other than reports have no effect. */
+  /**
+   * Takes in RTCP that came back on a component. Anything may be given. Reports are noted, generic NACKs answered within a
+   * quarter of the track's rate; a request for a key frame has no effect, since a file's are where they are.
+   */
   receive(component: number, bytes: Uint8Array): void;
   stats(): SenderStats;
 }
@@ -102,6 +111,7 @@ export function createSender(options: SenderOptions): Sender {
   const lanes = media.tracks.map((track, i) => ({
     track,
     component: 2 * i,
+    resender: createResender((bytes) => transport.send(2 * i, bytes)),
     output: createTrackOutput(random, ssrcs[i] ?? 0, firstPayloadType + i, track.format.clockRate),
     feed: createTrackFeed({
       schedule: scheduleTrack(track, whole, passes),
@@ -127,12 +137,14 @@ export function createSender(options: SenderOptions): Sender {
     const oldest = earliest(lanes);
     const limit = oldest === undefined ? 0 : pace.release(now, oldest.dueMs);
     for (let next = oldest; next !== undefined && next.dueMs <= limit; next = earliest(lanes)) {
-      const { feed, output, component } = next.lane;
+      const { feed, output, component, resender } = next.lane;
       const payload = feed.peek();
       if (payload === undefined) break;
       feed.take();
       pass = Math.max(pass, payload.pass);
-      transport.send(component, output.packet(payload));
+      const packet = output.packet(payload);
+      transport.send(component, packet);
+      resender.onSent(packet, now);
     }
     for (const { feed } of lanes) feed.fill(pace.position(now) + readAheadMs);
     const next = earliest(lanes);
@@ -164,7 +176,9 @@ export function createSender(options: SenderOptions): Sender {
   const stats = (): SenderStats => ({
     positionMs: position(),
     pass,
-    tracks: lanes.map(({ track, output }) => ({ id: track.id, codec: track.codec, ...output.counters() })),
+    tracks: lanes.map(({ track: { id, codec }, output, resender }) => {
+      return { id, codec, ...output.counters(), resent: resender.resent() };
+    }),
     malformedFeedback,
   });
 
@@ -196,6 +210,8 @@ export function createSender(options: SenderOptions): Sender {
   };
 
   function noteFeedback(component: number, packet: RtcpPacket): void {
+    // From either port of the track (RFC 5761); which packets of which source, the NACK itself says.
+    if (packet.type === "nack" && state === "sending") lanes[component >> 1]?.resender.answer(packet, clock.now());
     if (packet.type !== "receiver-report" && packet.type !== "sender-report") return;
     for (const block of packet.reports) {
       lanes.find((lane) => lane.component + 1 === component)?.output.noteReport(block, clock.now() + wallOffset);

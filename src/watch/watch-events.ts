@@ -8,6 +8,14 @@ export interface ComponentStats {
   readonly lost: number;
   /** Interarrival jitter (RFC 3550 §A.8) in milliseconds; 0 until the clock rate is known. */
   readonly jitterMs: number;
+  /** Missing RTP packets that the relay was asked for. */
+  readonly requested: number;
+  /** Of these, those that came; they no longer count as lost. */
+  readonly repaired: number;
+  /** RTP packets handed to the player after one with a higher number. */
+  readonly late: number;
+  /** RTP packets that came twice, handed on once. */
+  readonly duplicates: number;
 }
 
 /** Everything a viewer's agent tells. As JSON, one object a line, this is the program's interface. */

@@ -11,6 +11,7 @@ import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-
 import { sourceAddressFor } from "../udp/route.ts";
 import { createViewerHoles, type ViewerHoles } from "./holes.ts";
 import { openPlayerPorts, type PlayerPorts } from "./player-ports.ts";
+import { createRepair } from "./repair.ts";
 import { createStallDetector } from "./stall-detector.ts";
 import type { ComponentStats, WatchEvent } from "./watch-events.ts";
 
@@ -42,6 +43,10 @@ export interface WatchSessionOptions {
   readonly playerPort?: number;
   /** Clock rate in Hz of a component's payload type, from an SDP, for jitter. Default: estimated. */
   readonly clockRateOf?: (component: number, payloadType: number) => number | undefined;
+  /** Milliseconds that a packet may wait for those missing before it. Default 0: packets go straight through. */
+  readonly latencyMs?: number;
+  /** Whether to ask for missing packets; never after a bare punch. Default true. */
+  readonly repair?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly onEvent: (event: WatchEvent) => void;
@@ -62,6 +67,14 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   const statistics = new Map<number, ReceiveStatistics>();
   const mappedOf = new Map<number, string>();
   const stalls = createStallDetector();
+  const repair = createRepair({
+    ...{ clock, random, latencyMs: options.latencyMs ?? 0 },
+    asks: url !== undefined && options.repair !== false,
+    reports: url !== undefined,
+    ...(options.clockRateOf && { clockRateOf: options.clockRateOf }),
+    send: (component, bytes) => void holes?.get(component)?.send(bytes),
+    deliver: (component, bytes) => player?.deliver(component, bytes),
+  });
   const gate = Promise.withResolvers<void>();
   // A refusal can come before `open` waits for it.
   gate.promise.catch(() => {});
@@ -92,6 +105,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
 
   function onGranted(component: number, event: PunchEvent & { type: "granted" }): void {
     rttMs = event.rttMs;
+    repair.noteRtt(rttMs);
     told = 0;
     const previous = mappedOf.get(component);
     mappedOf.set(component, event.mapped);
@@ -130,7 +144,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       const stoppedFor = stalls.onMedia(component, now);
       if (stoppedFor !== undefined) onEvent({ event: "resumed", afterMs: Math.round(stoppedFor) });
     }
-    player?.deliver(component, bytes);
+    repair.receive(component, bytes);
   }
 
   function makeHoles(): ViewerHoles {
@@ -195,7 +209,8 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
     stats() {
       const components = (wanted ?? []).map((component) => {
         const { packets = 0, bytes = 0, lost = 0, jitterMs = 0 } = statistics.get(component)?.snapshot() ?? {};
-        return { component, packets, bytes, lost, jitterMs: Math.round(jitterMs * 100) / 100 };
+        const repaired = repair.stats(component);
+        return { component, packets, bytes, lost, jitterMs: Math.round(jitterMs * 100) / 100, ...repaired };
       });
       const strangers = [...(holes?.all() ?? [])].reduce((sum, socket) => sum + socket.strangers(), 0);
       return { rttMs: rttMs === undefined ? undefined : Math.round(rttMs * 100) / 100, components, strangers };
@@ -205,6 +220,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       if (closed) return;
       closed = true;
       stopTicking();
+      repair.close();
       gate.resolve();
       await holes?.close();
       await player?.close();

@@ -22,6 +22,10 @@ export interface WatchOptions {
   readonly sdp?: Sdp;
   /** Where the rewritten SDP goes. Default: a file in the temporary folder, taken away on `close`. */
   readonly sdpOut?: string;
+  /** Milliseconds that a packet may wait for those missing before it, 0 to 10000. Default 0: packets go straight through. */
+  readonly latencyMs?: number;
+  /** Whether to ask the relay for missing packets; a bare punch never does. Default true. */
+  readonly repair?: boolean;
   readonly onEvent?: (event: WatchEvent) => void;
   /** Gives up while it still waits for the relay. */
   readonly signal?: AbortSignal;
@@ -116,6 +120,8 @@ async function connect(options: WatchOptions, around: Surroundings): Promise<Wat
         url: "bare" in target ? undefined : target,
         ...(options.components && { components: options.components }),
         ...(options.port !== undefined && { playerPort: options.port }),
+        ...(options.latencyMs !== undefined && { latencyMs: options.latencyMs }),
+        ...(options.repair !== undefined && { repair: options.repair }),
         ...(rates && {
           clockRateOf: (component: number, payloadType: number) => rates[component >> 1]?.get(payloadType),
         }),

@@ -242,6 +242,32 @@ test("receiver reports are shown with loss, jitter and round trip; junk is count
   assert.equal(malformedFeedback, 2);
 });
 
+test("what is asked for again is sent again, within a quarter of the rate; a key frame cannot be asked of a file", async () => {
+  const { clock, sender, rtp } = rig(memoryMedia([videoTrack(100, 1_000), audioTrack(100)]));
+  sender.start();
+  await clock.advanceSettling(1_000);
+  const before = rtp(0);
+  const [ssrc = 0, audioSsrc = 0] = sender.streams.map((stream) => stream.ssrc);
+  const wanted = before.slice(-3).map(({ sequenceNumber }) => sequenceNumber);
+  const nack = { type: "nack", senderSsrc: 1, mediaSsrc: ssrc, sequenceNumbers: wanted } as const;
+  sender.receive(1, encodeRtcp([nack]));
+  assert.deepEqual(
+    rtp(0)
+      .slice(before.length)
+      .map(({ sequenceNumber, payload }) => ({ sequenceNumber, payload })),
+    before.slice(-3).map(({ sequenceNumber, payload }) => ({ sequenceNumber, payload })),
+  );
+  sender.receive(0, encodeRtcp([nack]));
+  sender.receive(1, encodeRtcp([{ ...nack, mediaSsrc: audioSsrc }]));
+  sender.receive(1, encodeRtcp([{ type: "pli", senderSsrc: 1, mediaSsrc: ssrc }]));
+  assert.equal(rtp(0).length, before.length + 3, "at once for the same, for another source, for a key frame");
+  const everything = before.map(({ sequenceNumber }) => sequenceNumber);
+  sender.receive(0, encodeRtcp([{ ...nack, sequenceNumbers: everything }]));
+  const resent = sender.stats().tracks[0]?.resent ?? 0;
+  assert.ok(resent > 3 && resent <= before.length / 4, `${resent} of ${before.length}`);
+  assert.equal(rtp(0).length, before.length + resent);
+});
+
 test("statistics come once a second and count what left", async () => {
   const seen: number[] = [];
   const media = memoryMedia([videoTrack(100, 300)]);

@@ -18,6 +18,8 @@ interface Flags {
   readonly player: PlayerName | "none";
   readonly sdp?: string;
   readonly sdpOut?: string;
+  readonly latency?: number;
+  readonly repair: boolean;
   readonly duration?: number;
   readonly bare?: string;
   readonly json?: boolean;
@@ -37,6 +39,8 @@ export function watchCommand(): Command {
     .addOption(new Option("--player <name>", "player to start").choices([...playerNames, "none"]).default("none"))
     .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
+    .option("--latency <ms>", "wait so long for missing packets and put them in order (default: 0)", integer(0, 10_000))
+    .option("--no-repair", "do not ask the relay for missing packets")
     .option("--duration <seconds>", "end after this long", seconds)
     .option("--bare <host:port>", "punch with a bare datagram and no key, to a relay started with --open")
     .option("--json", "one JSON object a line")
@@ -64,6 +68,8 @@ async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
     onEvent: output.tell,
     ...(flags.components && { components: flags.components }),
     ...(flags.port !== undefined && { port: flags.port }),
+    ...(flags.latency !== undefined && { latencyMs: flags.latency }),
+    repair: flags.repair,
     ...(sdp && { sdp }),
     ...(flags.sdpOut !== undefined && { sdpOut: flags.sdpOut }),
   };
