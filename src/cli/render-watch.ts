@@ -2,6 +2,8 @@ import type { ComponentStats, WatchEvent } from "../watch/watch-events.ts";
 import type { Output } from "./output.ts";
 import { formatBitrate, formatTable } from "./table.ts";
 
+const restartText = { "same-ssrc": "same SSRC", "new-ssrc": "new SSRC" } as const;
+
 /** Says in words what a viewer's agent tells. */
 export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchEvent>) => string | undefined {
   const rows = new Map<number, string[]>();
@@ -40,6 +42,8 @@ export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchE
         return "No media for a second; punching again.";
       case "resumed":
         return `Media is back after ${(event.afterMs / 1000).toFixed(1)} s.`;
+      case "publisher-restarted":
+        return `Component ${event.component}: the publisher started again (${restartText[event.kind]}); players go on.`;
       case "stats":
         last = event;
         output.live(renderLive(event));

@@ -71,7 +71,6 @@ export function createRepair(options: RepairOptions): Repair {
   let rttMs: number | undefined;
   let wakesAt = Number.POSITIVE_INFINITY;
   let cancel = (): void => {};
-  let closed = false;
 
   function laneOf(component: number): Lane {
     const known = lanes.get(component);
@@ -111,7 +110,7 @@ export function createRepair(options: RepairOptions): Repair {
 
   /** Sets the timer anew only if something is due earlier than it goes off: setting one for each packet costs more. */
   function wake(at: number, now: number): void {
-    if (at >= wakesAt || closed) return;
+    if (at >= wakesAt) return;
     cancel();
     wakesAt = at;
     cancel = clock.schedule(Math.max(0, at - now), onTimer);
@@ -165,8 +164,9 @@ export function createRepair(options: RepairOptions): Repair {
     },
 
     close() {
-      closed = true;
       cancel();
+      // Nothing is due earlier, so nothing is scheduled again.
+      wakesAt = Number.NEGATIVE_INFINITY;
       for (const { buffer } of lanes.values()) buffer.flush();
     },
   };

@@ -1,3 +1,5 @@
+import type { RestartKind } from "../media/continued-track.ts";
+
 /** One component's figures; totals since the start. */
 export interface ComponentStats {
   readonly component: number;
@@ -54,4 +56,6 @@ export type WatchEvent =
   | { readonly event: "stalled"; readonly sinceMs: number }
   /** Media again, after this long. */
   | { readonly event: "resumed"; readonly afterMs: number }
+  /** The publisher began anew, with the SSRC it had or another; told once a track. Players go on as if it had not. */
+  | { readonly event: "publisher-restarted"; readonly component: number; readonly kind: RestartKind }
   | { readonly event: "ended"; readonly reason: "stopped" | "duration" | "player-closed" };

@@ -9,6 +9,7 @@ import type { PunchEvent, PunchMachine } from "../punch/machine.ts";
 import { createStunMachine } from "../punch/stun-machine.ts";
 import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-statistics.ts";
 import { sourceAddressFor } from "../udp/route.ts";
+import { createContinuation } from "./continuation.ts";
 import { createViewerHoles, type ViewerHoles } from "./holes.ts";
 import { openPlayerPorts, type PlayerPorts } from "./player-ports.ts";
 import { createRepair } from "./repair.ts";
@@ -67,13 +68,19 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   const statistics = new Map<number, ReceiveStatistics>();
   const mappedOf = new Map<number, string>();
   const stalls = createStallDetector();
+  const continuation = createContinuation({
+    clock,
+    ...(options.clockRateOf && { clockRateOf: options.clockRateOf }),
+    deliver: (component, bytes) => player?.deliver(component, bytes),
+    onRestart: (component, kind) => onEvent({ event: "publisher-restarted", component, kind }),
+  });
   const repair = createRepair({
     ...{ clock, random, latencyMs: options.latencyMs ?? 0 },
     asks: url !== undefined && options.repair !== false,
     reports: url !== undefined,
     ...(options.clockRateOf && { clockRateOf: options.clockRateOf }),
     send: (component, bytes) => void holes?.get(component)?.send(bytes),
-    deliver: (component, bytes) => player?.deliver(component, bytes),
+    deliver: continuation.deliver,
   });
   const gate = Promise.withResolvers<void>();
   // A refusal can come before `open` waits for it.
@@ -197,7 +204,10 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       await gate.promise;
       if (closed) return;
       const basePort = options.playerPort;
-      const onFeedback = (component: number, bytes: Uint8Array): void => void holes?.get(component)?.send(bytes);
+      const onFeedback = (component: number, bytes: Uint8Array): void => {
+        const translated = continuation.feedback(component, bytes);
+        if (translated !== undefined) holes?.get(component)?.send(translated);
+      };
       const ports = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
       if (closed) await ports.close();
       else player = ports;
@@ -221,6 +231,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       closed = true;
       stopTicking();
       repair.close();
+      continuation.close();
       gate.resolve();
       await holes?.close();
       await player?.close();

@@ -34,6 +34,15 @@ test("the largest datagram fits, and one larger than the ring is left out", () =
   assert.equal(history.find(mediaSsrc, 2, 0), undefined);
 });
 
+test("a packet that lies just where the ring is left early goes, and what is behind it is not overwritten unseen", () => {
+  const history = createPacketHistory({ maxBytes: 1_000 });
+  for (const [i, length] of [400, 400, 200, 400, 400, 300].entries()) history.add(packet(i + 1, { length }), 0);
+  assert.equal(history.find(mediaSsrc, 3, 0), undefined);
+  assert.equal(history.find(mediaSsrc, 4, 0), undefined);
+  assert.deepEqual(history.find(mediaSsrc, 5, 0), packet(5, { length: 400 }));
+  assert.deepEqual(history.find(mediaSsrc, 6, 0), packet(6, { length: 300 }));
+});
+
 test("like a list that drops its oldest packets: what is found is whole, and the newest are there", () => {
   const step = fc.record({
     number: fc.oneof(fc.nat(5), fc.integer({ min: 65_530, max: 65_535 }), fc.nat(65_535)),
