@@ -10,16 +10,17 @@ import { createStunMachine } from "../punch/stun-machine.ts";
 import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-statistics.ts";
 import { sourceAddressFor } from "../udp/route.ts";
 import { createViewerHoles, type ViewerHoles } from "./holes.ts";
-import { openPlayerPorts, type PlayerPorts } from "./player-ports.ts";
 import { createStallDetector } from "./stall-detector.ts";
 import type { ComponentStats, WatchEvent } from "./watch-events.ts";
 
-/** Punches for one stream at one address of its relay, and hands what arrives to a player. */
+/** Punches for one stream at one address of its relay, and passes on what arrives. */
 export interface WatchSession {
   /** Opens the holes; resolves when every one is open. Rejects with RELAY_REFUSED if the relay refuses for good. */
   open(): Promise<void>;
-  /** Where a player listens; `undefined` before the holes are open. */
-  playerPort(): number | undefined;
+  /** The components that are watched; none before the holes are open. */
+  components(): readonly number[];
+  /** Sends RTCP of a player to the relay. */
+  sendBack(component: number, bytes: Uint8Array): void;
   /** True once the relay has answered anything. */
   answered(): boolean;
   stats(): {
@@ -38,13 +39,13 @@ export interface WatchSessionOptions {
   readonly url: PunchUrl | undefined;
   /** Default: all that the relay says there are; for a bare punch 0 to 3. */
   readonly components?: readonly number[];
-  /** Where the player's ports begin. Default: the first free ones from 5004 on. */
-  readonly playerPort?: number;
   /** Clock rate in Hz of a component's payload type, from an SDP, for jitter. Default: estimated. */
   readonly clockRateOf?: (component: number, payloadType: number) => number | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly onEvent: (event: WatchEvent) => void;
+  /** Takes what the relay sends. `bytes` belongs to the callee. */
+  readonly onMedia: (component: number, bytes: Uint8Array) => void;
   /** The relay refused for good after it had let us in. */
   readonly onRefused: (error: PunchcastError) => void;
 }
@@ -67,7 +68,6 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   gate.promise.catch(() => {});
   let wanted: readonly number[] | undefined = options.components ?? (url === undefined ? bareComponents : undefined);
   let holes: ViewerHoles | undefined;
-  let player: PlayerPorts | undefined;
   let localAddress = relay.address;
   let rttMs: number | undefined;
   let told = 0;
@@ -130,7 +130,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       const stoppedFor = stalls.onMedia(component, now);
       if (stoppedFor !== undefined) onEvent({ event: "resumed", afterMs: Math.round(stoppedFor) });
     }
-    player?.deliver(component, bytes);
+    options.onMedia(component, bytes);
   }
 
   function makeHoles(): ViewerHoles {
@@ -181,15 +181,10 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
         gate.resolve();
       }
       await gate.promise;
-      if (closed) return;
-      const basePort = options.playerPort;
-      const onFeedback = (component: number, bytes: Uint8Array): void => void holes?.get(component)?.send(bytes);
-      const ports = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
-      if (closed) await ports.close();
-      else player = ports;
     },
 
-    playerPort: () => player?.basePort,
+    components: () => wanted ?? [],
+    sendBack: (component, bytes) => void holes?.get(component)?.send(bytes),
     answered: () => mappedOf.size > 0,
 
     stats() {
@@ -207,7 +202,6 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       stopTicking();
       gate.resolve();
       await holes?.close();
-      await player?.close();
     },
   };
 }

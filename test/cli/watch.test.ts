@@ -37,8 +37,10 @@ for (const [name, args] of [
   ["neither", []],
   ["a bad duration", ["punch://relay.example/live?key=SECRET", "--duration", "9999999"]],
   ["bad components", ["punch://relay.example/live?key=SECRET", "--components", "0,x"]],
-  ["an unknown player", ["punch://relay.example/live?key=SECRET", "--player", "vlc"]],
-  ["a player without an SDP", ["punch://relay.example/live?key=SECRET", "--player", "mpv"]],
+  ["an unknown player", ["punch://relay.example/live?key=SECRET", "--player", "winamp"]],
+  ["a recording of an unknown kind", ["punch://relay.example/live?key=SECRET", "--record", "live.avi"]],
+  ["an output without a port", ["punch://relay.example/live?key=SECRET", "--output", "udp://127.0.0.1"]],
+  ["an output of another kind", ["punch://relay.example/live?key=SECRET", "--output", "tcp://127.0.0.1:5600"]],
   ["an SDP that is not there", ["punch://relay.example/live?key=SECRET", "--sdp", "/no/such.sdp"]],
 ] as const) {
   test(`${name}: exit code 2, a sentence, and never the key`, async () => {
