@@ -47,9 +47,11 @@ const vlcCachingMs = 200;
 export const playerCommands: Readonly<Record<PlayerName, PlayerCommand>> = {
   ffplay: {
     program: "ffplay",
-    // Without a buffer of its own, but with reordering left on: packets cross the internet.
+    // Half a second to look at the stream, and none to guess its frame rate. Not `nobuffer`, which throws away what was
+    // looked at, and with it the key frame that a late player is given first; and reordering stays on.
     args: ({ port, sdpPath }) => [
-      ...["-hide_banner", "-loglevel", "error", "-fflags", "nobuffer", "-flags", "low_delay", "-framedrop"],
+      ...["-hide_banner", "-loglevel", "error", "-analyzeduration", "500000", "-fpsprobesize", "0"],
+      ...["-flags", "low_delay", "-framedrop"],
       ...(sdpPath === undefined ? ["-i", ffmpegUdpUrl(port)] : [...ffmpegSdpInput, "-i", sdpPath]),
     ],
   },
