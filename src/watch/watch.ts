@@ -33,6 +33,8 @@ export interface WatchOptions {
    * gets all since the last such frame first. Default: not looked at, and a late player waits for the next one.
    */
   readonly isKeyStart?: (component: number, bytes: Uint8Array) => boolean;
+  /** False: a late player gets nothing first, whatever `isKeyStart` says. Default: true. */
+  readonly cache?: boolean;
   /** The sender's SDP: rewritten for the player, and the clock rates for jitter. */
   readonly sdp?: Sdp;
   /** Where the rewritten SDP goes. Default: a file in the temporary folder, taken away on `close`. */
@@ -80,7 +82,7 @@ const loopback = "127.0.0.1";
  * output has no room for its ports; the signal's reason if it is aborted
  */
 export async function watch(options: WatchOptions): Promise<Watch> {
-  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp, isKeyStart } = options;
+  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp, isKeyStart, cache = true } = options;
   const end = Promise.withResolvers<void>();
   // A refusal after the start is told through `ended`; who does not look at it must not be ended by it.
   end.promise.catch(() => {});
@@ -88,7 +90,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
   let session: WatchSession | undefined;
   const distribution = createDistribution({
     clock,
-    isKeyStart,
+    isKeyStart: cache ? isKeyStart : undefined,
     isVideo: (component) => component % 2 === 0 && sdp?.media[component >> 1]?.kind === "video",
     onFeedback: (component, bytes) => session?.sendBack(component, bytes),
   });

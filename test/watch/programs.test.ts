@@ -245,9 +245,37 @@ test("mpv plays what ffmpeg sends", needs("ffmpeg", "mpv"), () =>
       const ended = watching.play("mpv");
       await until(
         "a picture",
-        () => existsSync(log) && /first video frame after restart shown/.test(readFileSync(log, "utf8")),
+        () => existsSync(log) && /playback restart complete .*video=playing/.test(readFileSync(log, "utf8")),
         8_000,
       );
+      await watching.close();
+      await ended;
+    }),
+  ),
+);
+
+test("GStreamer plays what GStreamer sends", needs("gst-launch-1.0"), () =>
+  withTempFolder((folder) =>
+    withCleanup(async (use) => {
+      const relay = use(await startRelay());
+      const at = (component: number): string[] => ["host=127.0.0.1", `port=${relay.ingestPort + component}`];
+      const picture = "videotestsrc is-live=true ! vp8enc deadline=1 keyframe-max-dist=25 ! rtpvp8pay ! udpsink".split(
+        " ",
+      );
+      const sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay pt=97 ! udpsink".split(" ");
+      use(child("gst-launch-1.0", ["-q", ...picture, ...at(0), ...sound, ...at(2)]));
+      const sdp = readSdp(
+        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" +
+          "m=video 5004 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\nm=audio 5006 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\n",
+      );
+      const log = join(folder, "log");
+      const { stdout } = await run("which", ["gst-launch-1.0"]);
+      use(await fakeTools(folder, { "gst-launch-1.0": `shift; exec ${stdout.trim()} -v "$@" >${log}` }));
+      const watching = use(await startWatch(relay, { sdp }));
+      const ended = watching.play("gst");
+      const says = (pattern: RegExp): boolean => existsSync(log) && pattern.test(readFileSync(log, "utf8"));
+      await until("a picture", () => says(/sink: caps = video\/x-raw/), 8_000);
+      await until("sound", () => says(/sink: caps = audio\/x-raw/), 8_000);
       await watching.close();
       await ended;
     }),

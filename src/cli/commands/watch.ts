@@ -23,6 +23,7 @@ interface Flags {
   readonly record?: string;
   readonly output?: NonNullable<WatchOptions["outputs"]>;
   readonly ttl?: number;
+  readonly cache: boolean;
   readonly sdp?: string;
   readonly sdpOut?: string;
   readonly duration?: number;
@@ -53,6 +54,7 @@ export function watchCommand(): Command {
       udpUrls,
     )
     .option("--ttl <hops>", "routers that packets to a multicast group may pass (default: 1)", integer(1, 255))
+    .option("--no-cache", "give a player that starts late nothing of what it missed")
     .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
     .option("--duration <seconds>", "end after this long", seconds)
@@ -77,6 +79,7 @@ async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
     target,
     signal: stop.signal,
     onEvent: output.tell,
+    cache: flags.cache,
     ...(flags.components && { components: flags.components }),
     ...(flags.port !== undefined && { port: flags.port }),
     ...(flags.output && { outputs: flags.output }),
