@@ -132,6 +132,19 @@ test("no faster than the player's buffers have room for; but faster than the str
   late.close();
 });
 
+test("when the cache loses what a player is still to get, it is live from there, and gets nothing twice", async () => {
+  const { stream, listening, of, setRoom, cache, late } = stage(200);
+  await stream(210);
+  setRoom(0);
+  listening.add(0);
+  await stream(5);
+  cache.clear();
+  await stream(20);
+  assert.equal(new Set(of(0)).size, of(0).length);
+  assert.deepEqual(of(0).slice(-20), count(216, 235));
+  late.close();
+});
+
 test("while nobody listens it asks 50 times a second; when all is live nothing is scheduled", async () => {
   const { stream, listening, refusals, clock, late } = stage();
   await stream(50);

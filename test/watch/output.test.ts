@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { systemClock } from "../../src/core/clock.ts";
 import { PunchcastError } from "../../src/core/errors.ts";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
@@ -14,6 +16,7 @@ import { watch } from "../../src/watch/watch.ts";
 import type { WatchEvent } from "../../src/watch/watch-events.ts";
 import { rtcpPacket } from "../relay/support.ts";
 import { freePorts, openPeer, type Peer, startRelay, withCleanup } from "../server/support.ts";
+import { needs } from "../support/needs.ts";
 import { viewKey } from "../support/punch-request.ts";
 import { until } from "../support/until.ts";
 
@@ -73,6 +76,36 @@ test("a player that opens its ports late gets all since the key frame, whatever 
       Array.from({ length: player.got.length }, (_, i) => 100 + i),
     );
   }));
+
+/** A player that opens its port, has other things to do for a while, and then reads: prints the sequence numbers it got. */
+const slowPlayer = `
+import socket, sys, time
+player = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+player.bind(("127.0.0.1", int(sys.argv[1])))
+time.sleep(0.4)
+player.settimeout(0.3)
+try:
+    while True: print(int.from_bytes(player.recv(2000)[2:4], "big"))
+except TimeoutError: pass
+`;
+
+test(
+  "a player that is slow to read loses nothing: what it missed waits until its buffer has room",
+  needs("python3"),
+  () =>
+    withCleanup(async (use) => {
+      if (process.platform !== "linux") return;
+      const all = use(distribute({ isKeyStart: (_component, bytes) => sequenceOf(bytes) === 0 }));
+      const port = await freePorts(1);
+      await all.openUdp({ to: { address: "127.0.0.1", port }, components: [0] });
+      for (let sequence = 0; sequence < 1_000; sequence += 1) all.deliver(0, rtp(sequence, 1_000));
+      const { stdout } = await promisify(execFile)("python3", ["-c", slowPlayer, String(port)], { timeout: 10_000 });
+      assert.deepEqual(
+        stdout.trim().split("\n").map(Number),
+        Array.from({ length: 1_000 }, (_, i) => i),
+      );
+    }),
+);
 
 test("an output needs room for its ports, and a way there", async () => {
   const options = { components: [0, 1], clock: systemClock };
