@@ -12,5 +12,7 @@ export { type Sending, type SendOptions, send } from "./send/send.ts";
 export type { SendEvent } from "./send/send-events.ts";
 export { createRelay, type Relay, type RelayOptions } from "./server/relay-server.ts";
 export type { ListeningStream, ServerEvent, StreamStats } from "./server/server-events.ts";
+export type { PlayerName } from "./watch/player-commands.ts";
+export type { ToolEnd } from "./watch/tool.ts";
 export { type Watch, type WatchOptions, watch } from "./watch/watch.ts";
 export type { ComponentStats, WatchEvent } from "./watch/watch-events.ts";

@@ -57,3 +57,16 @@ export function componentList(text: string): readonly number[] {
     throw new InvalidArgumentError("Give components such as 0 or 0,2.");
   return [...new Set(components)].sort((a, b) => a - b);
 }
+
+/** Collects a repeatable option of `udp://HOST:PORT`; the host a name, an IPv4 address, or an IPv6 one in brackets. */
+export function udpUrls(
+  text: string,
+  before: readonly { host: string; port: number }[] | undefined,
+): readonly { readonly host: string; readonly port: number }[] {
+  const rest = /^udp:\/\/(.+)$/i.exec(text)?.[1] ?? "";
+  const parsed = parseHostPort(rest, 1);
+  // Only another default tells a port that is missing from one that is the default's.
+  if (parsed === undefined || parseHostPort(rest, 2)?.port !== parsed.port)
+    throw new InvalidArgumentError("Give udp://HOST:PORT, such as udp://127.0.0.1:5600 or udp://[::1]:5600.");
+  return [...(before ?? []), parsed];
+}

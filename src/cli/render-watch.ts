@@ -31,7 +31,11 @@ export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchE
         const table = formatTable([heading, ...[...rows].sort(([a], [b]) => a - b).map(([, row]) => row)]);
         const sdp =
           event.sdp === undefined ? "" : `\nPlay ${event.sdp}: ffplay -protocol_whitelist file,rtp,udp -i ${event.sdp}`;
-        return `${table}\nListen to port ${event.port} to get your stream!${sdp}`;
+        const goal =
+          event.outputs === undefined
+            ? `Listen to port ${event.port} to get your stream!`
+            : `Your stream goes to ${event.outputs.join(", ")}.`;
+        return `${table}\n${goal}${sdp}`;
       }
       case "rebound":
         mapped = event.mapped;

@@ -11,7 +11,7 @@ import { type Sdp, writeSdp } from "../sdp/session.ts";
  * @throws PunchcastError FILE_UNWRITABLE
  */
 export async function writePlayerSdp(sdp: Sdp, basePort: number, path?: string): Promise<string> {
-  const target = path ?? join(tmpdir(), `punchcast-${process.pid}.sdp`);
+  const target = path ?? join(tmpdir(), `punchcast-${process.pid}-${basePort}.sdp`);
   try {
     await writeFile(target, writeSdp(rewriteForPlayer(sdp, { address: "127.0.0.1", basePort })));
   } catch (cause) {

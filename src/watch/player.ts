@@ -1,58 +1,33 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { PunchcastError, systemErrorCode } from "../core/errors.ts";
+import { execFile } from "node:child_process";
+import type { Clock } from "../core/clock.ts";
+import { type PlayerInput, type PlayerName, playerCommands, refuseForVlc } from "./player-commands.ts";
+import { requireTool, startTool, type Tool } from "./tool.ts";
 
-/** Players that can be started. */
-export const playerNames = ["ffplay", "mpv"] as const;
+const remedy = "install it, or take --player none and start a player of your own";
 
-/** One of them. */
-export type PlayerName = (typeof playerNames)[number];
+/** Looking through VLC's plugins takes half a second; on a slow disk more. */
+const listTimeoutMs = 5_000;
 
-/** A running player. */
-export interface Player {
-  /** Resolves when the player's window is closed. */
-  readonly closed: Promise<void>;
-  close(): void;
+/** Makes sure that a player is on the PATH. @throws PunchcastError TOOL_MISSING */
+export function requirePlayer(name: PlayerName): Promise<void> {
+  return requireTool(playerCommands[name].program, remedy);
 }
 
-const argumentsOf: Readonly<Record<PlayerName, (sdp: string) => string[]>> = {
-  // Without a buffer of their own, but with reordering left on: packets cross the internet.
-  ffplay: (sdp) => [
-    "-loglevel",
-    "error",
-    "-protocol_whitelist",
-    "file,rtp,udp",
-    "-fflags",
-    "nobuffer",
-    "-flags",
-    "low_delay",
-    "-i",
-    sdp,
-  ],
-  mpv: (sdp) => ["--really-quiet", "--profile=low-latency", "--demuxer-lavf-o=protocol_whitelist=[file,rtp,udp]", sdp],
-};
-
 /**
- * Starts a player on an SDP file.
- * @throws PunchcastError TOOL_MISSING
+ * Starts a player, whose end is its window's.
+ * @throws PunchcastError TOOL_MISSING; BAD_OPTION if it cannot play such a stream
  */
-export async function startPlayer(name: PlayerName, sdpPath: string): Promise<Player> {
-  const child: ChildProcess = spawn(name, argumentsOf[name](sdpPath), { stdio: ["ignore", "ignore", "inherit"] });
-  try {
-    await once(child, "spawn");
-  } catch (cause) {
-    const why = systemErrorCode(cause) === "ENOENT" ? "is not on this machine's PATH" : "cannot be started";
-    throw new PunchcastError(
-      "TOOL_MISSING",
-      `Player ${name} ${why}: install it, or take --player none and start your own.`,
-      cause,
-    );
-  }
-  const closed = once(child, "exit").then(() => {});
-  return {
-    closed,
-    close() {
-      child.kill("SIGTERM");
-    },
-  };
+export async function startPlayer(name: PlayerName, input: PlayerInput, clock: Clock): Promise<Tool> {
+  const { program, args } = playerCommands[name];
+  if (name === "vlc") refuseForVlc(input.source, await hasLive555(program));
+  return startTool({ name: program, args: args(input), remedy, clock });
+}
+
+/** Whether this VLC can take an SDP. One that refuses to say, as it does to root, passes for one that cannot. */
+function hasLive555(program: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile(program, ["--list"], { timeout: listTimeoutMs, maxBuffer: 8 << 20 }, (_error, stdout) => {
+      resolve(/^\s*live555\s/m.test(stdout));
+    });
+  });
 }

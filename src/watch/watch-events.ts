@@ -40,8 +40,17 @@ export type WatchEvent =
       readonly previous: string;
       readonly relay: string;
     }
-  /** All holes are open: a player may listen on `port`, … of 127.0.0.1, one port for each component. */
-  | { readonly event: "ready"; readonly port: number; readonly components: readonly number[]; readonly sdp?: string }
+  /**
+   * All holes are open: component k goes to `port` + k of 127.0.0.1, where a player may listen, or, if `outputs` were given,
+   * to each of those (`udp://HOST:PORT`) in the same way; `port` is then the first one's.
+   */
+  | {
+      readonly event: "ready";
+      readonly port: number;
+      readonly components: readonly number[];
+      readonly sdp?: string;
+      readonly outputs?: readonly string[];
+    }
   /** What the agent is trying while it waits. */
   | { readonly event: "waiting"; readonly message: string }
   | {
@@ -58,4 +67,4 @@ export type WatchEvent =
   | { readonly event: "resumed"; readonly afterMs: number }
   /** The publisher began anew, with the SSRC it had or another; told once a track. Players go on as if it had not. */
   | { readonly event: "publisher-restarted"; readonly component: number; readonly kind: RestartKind }
-  | { readonly event: "ended"; readonly reason: "stopped" | "duration" | "player-closed" };
+  | { readonly event: "ended"; readonly reason: "stopped" | "duration" | "player-closed" | "recorder-closed" };

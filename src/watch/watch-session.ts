@@ -11,17 +11,18 @@ import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-
 import { sourceAddressFor } from "../udp/route.ts";
 import { createContinuation } from "./continuation.ts";
 import { createViewerHoles, type ViewerHoles } from "./holes.ts";
-import { openPlayerPorts, type PlayerPorts } from "./player-ports.ts";
 import { createRepair } from "./repair.ts";
 import { createStallDetector } from "./stall-detector.ts";
 import type { ComponentStats, WatchEvent } from "./watch-events.ts";
 
-/** Punches for one stream at one address of its relay, and hands what arrives to a player. */
+/** Punches for one stream at one address of its relay, and passes on what arrives. */
 export interface WatchSession {
   /** Opens the holes; resolves when every one is open. Rejects with RELAY_REFUSED if the relay refuses for good. */
   open(): Promise<void>;
-  /** Where a player listens; `undefined` before the holes are open. */
-  playerPort(): number | undefined;
+  /** The components that are watched; none before the holes are open. */
+  components(): readonly number[];
+  /** Sends RTCP of a player to the relay. */
+  sendBack(component: number, bytes: Uint8Array): void;
   /** True once the relay has answered anything. */
   answered(): boolean;
   stats(): {
@@ -40,8 +41,6 @@ export interface WatchSessionOptions {
   readonly url: PunchUrl | undefined;
   /** Default: all that the relay says there are; for a bare punch 0 to 3. */
   readonly components?: readonly number[];
-  /** Where the player's ports begin. Default: the first free ones from 5004 on. */
-  readonly playerPort?: number;
   /** Clock rate in Hz of a component's payload type, from an SDP, for jitter. Default: estimated. */
   readonly clockRateOf?: (component: number, payloadType: number) => number | undefined;
   /** Milliseconds that a packet may wait for those missing before it. Default 0: packets go straight through. */
@@ -51,6 +50,8 @@ export interface WatchSessionOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly onEvent: (event: WatchEvent) => void;
+  /** Takes what the relay sends. `bytes` belongs to the callee. */
+  readonly onMedia: (component: number, bytes: Uint8Array) => void;
   /** The relay refused for good after it had let us in. */
   readonly onRefused: (error: PunchcastError) => void;
 }
@@ -71,7 +72,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   const continuation = createContinuation({
     clock,
     ...(options.clockRateOf && { clockRateOf: options.clockRateOf }),
-    deliver: (component, bytes) => player?.deliver(component, bytes),
+    deliver: options.onMedia,
     onRestart: (component, kind) => onEvent({ event: "publisher-restarted", component, kind }),
   });
   const repair = createRepair({
@@ -87,7 +88,6 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
   gate.promise.catch(() => {});
   let wanted: readonly number[] | undefined = options.components ?? (url === undefined ? bareComponents : undefined);
   let holes: ViewerHoles | undefined;
-  let player: PlayerPorts | undefined;
   let localAddress = relay.address;
   let rttMs: number | undefined;
   let told = 0;
@@ -202,18 +202,13 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
         gate.resolve();
       }
       await gate.promise;
-      if (closed) return;
-      const basePort = options.playerPort;
-      const onFeedback = (component: number, bytes: Uint8Array): void => {
-        const translated = continuation.feedback(component, bytes);
-        if (translated !== undefined) holes?.get(component)?.send(translated);
-      };
-      const ports = await openPlayerPorts({ components: wanted ?? [0], basePort, onFeedback });
-      if (closed) await ports.close();
-      else player = ports;
     },
 
-    playerPort: () => player?.basePort,
+    components: () => wanted ?? [],
+    sendBack(component, bytes) {
+      const translated = continuation.feedback(component, bytes);
+      if (translated !== undefined) holes?.get(component)?.send(translated);
+    },
     answered: () => mappedOf.size > 0,
 
     stats() {
@@ -234,7 +229,6 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
       continuation.close();
       gate.resolve();
       await holes?.close();
-      await player?.close();
     },
   };
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { rtpPacket } from "../relay/support.ts";
 import { freePorts, openPeer, startRelay, withCleanup } from "../server/support.ts";
 import { runPunchcast, startPunchcast } from "../support/cli.ts";
+import { fakeTools } from "../support/fake-tools.ts";
 import { viewKey } from "../support/punch-request.ts";
+import { withTempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
 for (const args of [
@@ -37,8 +41,10 @@ for (const [name, args] of [
   ["neither", []],
   ["a bad duration", ["punch://relay.example/live?key=SECRET", "--duration", "9999999"]],
   ["bad components", ["punch://relay.example/live?key=SECRET", "--components", "0,x"]],
-  ["an unknown player", ["punch://relay.example/live?key=SECRET", "--player", "vlc"]],
-  ["a player without an SDP", ["punch://relay.example/live?key=SECRET", "--player", "mpv"]],
+  ["an unknown player", ["punch://relay.example/live?key=SECRET", "--player", "winamp"]],
+  ["a recording of an unknown kind", ["punch://relay.example/live?key=SECRET", "--record", "live.avi"]],
+  ["an output without a port", ["punch://relay.example/live?key=SECRET", "--output", "udp://127.0.0.1"]],
+  ["an output of another kind", ["punch://relay.example/live?key=SECRET", "--output", "tcp://127.0.0.1:5600"]],
   ["an SDP that is not there", ["punch://relay.example/live?key=SECRET", "--sdp", "/no/such.sdp"]],
 ] as const) {
   test(`${name}: exit code 2, a sentence, and never the key`, async () => {
@@ -111,3 +117,85 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       }
     }));
 }
+
+const sdpText =
+  "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 5004 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
+
+/** Watches with a script in a player's place. */
+const watchWithFake = (
+  script: (folder: string) => string,
+  body: (watching: ReturnType<typeof startPunchcast>, folder: string) => Promise<void>,
+): Promise<void> =>
+  withTempFolder((folder) =>
+    withCleanup(async (use) => {
+      const sdp = join(folder, "sent.sdp");
+      await writeFile(sdp, sdpText);
+      use(await fakeTools(folder, { ffplay: script(folder) }));
+      const relay = use(await startRelay());
+      const url = `punch://127.0.0.1:${relay.punchPort}/live?key=${viewKey}`;
+      await body(use(startPunchcast(["watch", url, "--sdp", sdp, "--player", "ffplay", "--json"])), folder);
+    }),
+  );
+
+const endReason = (watching: ReturnType<typeof startPunchcast>): unknown => watching.events().at(-1)?.reason;
+
+test("a player gets the SDP file; when it is closed the watch ends", () =>
+  watchWithFake(
+    (folder) => `for last; do :; done; cp "$last" ${folder}/got; echo "$@" >${folder}/args`,
+    async (watching, folder) => {
+      assert.equal(await watching.exited, 0, watching.stderr());
+      assert.equal(endReason(watching), "player-closed");
+      assert.match(await readFile(join(folder, "got"), "utf8"), /^m=video \d+ RTP\/AVP 96/m);
+      assert.match(await readFile(join(folder, "args"), "utf8"), /-protocol_whitelist file,rtp,udp/);
+    },
+  ));
+
+test("when the watch ends the player is closed, even one that does not listen", () =>
+  watchWithFake(
+    (folder) => `trap '' TERM INT; echo $$ >${folder}/pid; while :; do sleep 0.05; done`,
+    async (watching, folder) => {
+      await watching.event("ready");
+      let pid = 0;
+      for (let i = 0; i < 200 && pid === 0; i += 1) {
+        pid = Number(await readFile(join(folder, "pid"), "utf8").catch(() => "0"));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      assert.ok(pid > 0);
+      watching.child.kill("SIGINT");
+      assert.equal(await watching.exited, 0, watching.stderr());
+      assert.equal(endReason(watching), "stopped");
+      assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    },
+  ));
+
+test("a player that cannot start is an error with its own words", () =>
+  watchWithFake(
+    () => "echo 'no display' >&2; exit 4",
+    async (watching) => {
+      assert.equal(await watching.exited, 3);
+      assert.match(String(watching.events().at(-1)?.message), /ffplay ended with code 4; it said: no display\.$/);
+    },
+  ));
+
+test("a player or a recorder that is not installed: exit code 3, before anything is opened", async () => {
+  const url = "punch://relay.invalid/live?key=SECRET";
+  for (const args of [
+    ["--player", "gpac"],
+    ["--record", "/tmp/punchcast-none.mp4"],
+  ]) {
+    const { code, stderr } = await runPunchcast(["watch", url, ...args], { PATH: "/nonexistent" });
+    assert.equal(code, 3);
+    assert.match(stderr, /is not on this machine's PATH: install/);
+  }
+});
+
+test("a recording never overwrites a file", () =>
+  withTempFolder(async (folder) => {
+    const file = join(folder, "kept.mkv");
+    await writeFile(file, "x");
+    const url = "punch://relay.invalid/live?key=SECRET";
+    const fake = await fakeTools(folder, { ffmpeg: "exit 0" });
+    const { code, stderr } = await runPunchcast(["watch", url, "--record", file]).finally(fake.close);
+    assert.equal(code, 3);
+    assert.match(stderr, /kept\.mkv exists/);
+  }));

@@ -79,6 +79,9 @@ test("sound begins where the last of the videos began; until all videos have beg
   add(4, rtp(52, 3, "sound"), 130);
   add(0, rtp(2, 2), 140);
   assert.deepEqual([newcomer(0), newcomer(2), newcomer(4)], [[1, 2], [21], [52]]);
+  add(0, rtp(3, 3, "key"), 140);
+  add(4, rtp(53, 4, "sound"), 140);
+  assert.deepEqual([newcomer(0), newcomer(2), newcomer(4)], [[3], [21], [53]]);
   add(1, rtcpPacket, 141);
   const later = Uint8Array.from(rtcpPacket);
   later[4] = 99;

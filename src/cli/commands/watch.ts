@@ -1,21 +1,29 @@
 import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { parseHostPort } from "../../core/address.ts";
+import { sleep, systemClock } from "../../core/clock.ts";
 import { PunchcastError } from "../../core/errors.ts";
 import { defaultPunchPort, parsePunchUrl } from "../../core/punch-url.ts";
 import { readSdp, type Sdp } from "../../sdp/session.ts";
-import { type PlayerName, playerNames, startPlayer } from "../../watch/player.ts";
+import { requirePlayer } from "../../watch/player.ts";
+import { type PlayerName, playerNames } from "../../watch/player-commands.ts";
+import { requireRecorder } from "../../watch/recorder.ts";
+import type { ToolEnd } from "../../watch/tool.ts";
 import { type Watch, type WatchOptions, watch } from "../../watch/watch.ts";
 import type { WatchEvent } from "../../watch/watch-events.ts";
-import { componentList, integer, seconds } from "../option-parsers.ts";
+import { componentList, integer, seconds, udpUrls } from "../option-parsers.ts";
 import { createOutput } from "../output.ts";
 import { createWatchRenderer } from "../render-watch.ts";
-import { listenForStop, type StopReason } from "../until-stopped.ts";
+import { listenForStop, type StopSignal } from "../until-stopped.ts";
 
 interface Flags {
   readonly components?: readonly number[];
   readonly port?: number;
   readonly player: PlayerName | "none";
+  readonly record?: string;
+  readonly output?: NonNullable<WatchOptions["outputs"]>;
+  readonly ttl?: number;
+  readonly cache: boolean;
   readonly sdp?: string;
   readonly sdpOut?: string;
   readonly latency?: number;
@@ -36,7 +44,19 @@ export function watchCommand(): Command {
       "component k goes to this port + k of 127.0.0.1 (default: free ones from 5004 on)",
       integer(1, 65_535),
     )
-    .addOption(new Option("--player <name>", "player to start").choices([...playerNames, "none"]).default("none"))
+    .addOption(
+      new Option("--player <name>", "player to start; its end ends the watch")
+        .choices([...playerNames, "none"])
+        .default("none"),
+    )
+    .option("--record <file>", "record to this .mp4, .mkv or .ts file as it is, through ffmpeg")
+    .option(
+      "--output <url>",
+      "component k goes to this udp://HOST:PORT + k instead; may be given more than once",
+      udpUrls,
+    )
+    .option("--ttl <hops>", "routers that packets to a multicast group may pass (default: 1)", integer(1, 255))
+    .option("--no-cache", "give a player that starts late nothing of what it missed")
     .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
     .option("--latency <ms>", "wait so long for missing packets and put them in order (default: 0)", integer(0, 10_000))
@@ -46,7 +66,8 @@ export function watchCommand(): Command {
     .option("--json", "one JSON object a line")
     .addHelpText(
       "after",
-      "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --sdp live.sdp --player ffplay\n",
+      "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --sdp live.sdp --player ffplay --record live.mp4\n" +
+        "  punchcast watch 'punch://relay.example/drone?key=KEY' --output udp://127.0.0.1:5600\n",
     )
     .action(runWatch);
 }
@@ -54,29 +75,28 @@ export function watchCommand(): Command {
 async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
   const target = chooseTarget(url, flags.bare);
   const sdp = flags.sdp === undefined ? undefined : await loadSdp(flags.sdp);
-  if (flags.player !== "none" && sdp === undefined) {
-    throw new PunchcastError(
-      "BAD_OPTION",
-      `${flags.player} needs to know the stream's codecs: give the sender's SDP with --sdp.`,
-    );
-  }
+  if (flags.player !== "none") await requirePlayer(flags.player);
+  if (flags.record !== undefined) await requireRecorder(flags.record);
   const output = createOutput<WatchEvent>({ json: flags.json ?? false, render: createWatchRenderer() });
   const stop = listenForStop(flags.duration);
   const options: WatchOptions = {
     target,
     signal: stop.signal,
     onEvent: output.tell,
+    cache: flags.cache,
     ...(flags.components && { components: flags.components }),
     ...(flags.port !== undefined && { port: flags.port }),
     ...(flags.latency !== undefined && { latencyMs: flags.latency }),
     repair: flags.repair,
+    ...(flags.output && { outputs: flags.output }),
+    ...(flags.ttl !== undefined && { multicastTtl: flags.ttl }),
     ...(sdp && { sdp }),
     ...(flags.sdpOut !== undefined && { sdpOut: flags.sdpOut }),
   };
   try {
     const running = await watch(options);
     try {
-      const reason = await untilEnd(running, flags.player, stop.stopped);
+      const reason = await untilEnd(running, flags, stop);
       output.end();
       await running.close(reason);
     } finally {
@@ -92,19 +112,40 @@ async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
   }
 }
 
-async function untilEnd(
-  running: Watch,
-  name: PlayerName | "none",
-  stopped: Promise<StopReason>,
-): Promise<(WatchEvent & { event: "ended" })["reason"]> {
-  const refused = running.ended.then(() => "stopped" as const);
-  if (name === "none" || running.sdpPath === undefined) return Promise.race([stopped, refused]);
-  const player = await startPlayer(name, running.sdpPath);
-  try {
-    return await Promise.race([stopped, refused, player.closed.then(() => "player-closed" as const)]);
-  } finally {
-    player.close();
+type EndReason = (WatchEvent & { event: "ended" })["reason"];
+
+/** A player that ends sooner than this with an error could not start; later on it was closed, which some call an error too. */
+const startMs = 3_000;
+
+/** A Ctrl-C reaches the programs too: why they ended is told by ours, which may come a little later. */
+const signalMs = 100;
+
+async function untilEnd(running: Watch, { player, record }: Flags, stop: StopSignal): Promise<EndReason> {
+  const ends: Promise<EndReason>[] = [stop.stopped, running.ended.then(() => "stopped")];
+  const wasStopped = (): Promise<EndReason | undefined> =>
+    Promise.race([stop.stopped, sleep(systemClock, signalMs).then(() => undefined)]);
+  if (player !== "none") {
+    ends.push(
+      running.play(player).then(async (end) => {
+        const hasFailed = end.code !== 0 && end.ranMs < startMs;
+        return (await wasStopped()) ?? (hasFailed ? fail(player, end) : "player-closed");
+      }),
+    );
   }
+  if (record !== undefined) {
+    ends.push(
+      running
+        .record(record)
+        .then(async (end) => (await wasStopped()) ?? (end.code === 0 ? "recorder-closed" : fail("ffmpeg", end))),
+    );
+  }
+  return Promise.race(ends);
+}
+
+function fail(program: string, { code, lastWords }: ToolEnd): never {
+  const how = code === null ? "was killed" : `ended with code ${code}`;
+  const said = lastWords === "" ? "it said nothing" : `it said: ${lastWords}`;
+  throw new PunchcastError("TOOL_FAILED", `Program ${program} ${how}; ${said}.`);
 }
 
 function chooseTarget(url: string | undefined, bare: string | undefined): WatchOptions["target"] {
