@@ -1,36 +1,36 @@
 /** One group of bars, such as one number of viewers. */
 export interface BarGroup {
   readonly name: string;
-  readonly bars: readonly { readonly name: string; readonly value: number }[];
+  /** `note` stands behind the number. */
+  readonly bars: readonly { readonly name: string; readonly value: number; readonly note?: string }[];
 }
 
-const [width, barHeight, gap, left, right] = [760, 16, 14, 230, 70];
-const colours = ["#0b7285", "#74b816", "#f08c00", "#868e96", "#ae3ec9", "#e03131", "#1c7ed6", "#495057"];
+const [width, barHeight, gap, left, right] = [760, 16, 14, 230, 130];
+const [ours, others] = ["#0b7285", "#adb5bd"];
 
-/** Horizontal bars as an SVG document; the longest fills the width. Legible on white and on black. */
-export function barChart(title: string, unit: string, groups: readonly BarGroup[]): string {
-  const most = Math.max(...groups.flatMap(({ bars }) => bars.map(({ value }) => value)));
-  const names = [...new Set(groups.flatMap(({ bars }) => bars.map(({ name }) => name)))];
+/** Horizontal bars as an SVG document; in each group the longest fills the width. Legible on white and on black. */
+export function barChart(title: string, groups: readonly BarGroup[]): string {
   const parts: string[] = [];
   let y = 34;
   for (const group of groups) {
-    parts.push(text(8, y + 12, `${group.name}`, "font-weight='bold'"));
+    const most = Math.max(...group.bars.map(({ value }) => value));
+    parts.push(text(8, y + 12, group.name, "font-weight='bold'"));
     y += barHeight + 4;
-    for (const { name, value } of group.bars) {
+    for (const { name, value, note } of group.bars) {
       const length = Math.max(1, ((width - left - right) * value) / most);
-      const colour = colours[names.indexOf(name) % colours.length];
+      const colour = name.startsWith("punchcast") ? ours : others;
       parts.push(text(left - 8, y + 12, name, "text-anchor='end'"));
       parts.push(
         `<rect x='${left}' y='${y}' width='${length.toFixed(1)}' height='${barHeight - 3}' fill='${colour}'/>`,
       );
-      parts.push(text(left + length + 6, y + 11, value.toFixed(2)));
+      parts.push(text(left + length + 6, y + 11, `${value.toFixed(2)}${note === undefined ? "" : `, ${note}`}`));
       y += barHeight;
     }
     y += gap;
   }
   const head = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 ${width} ${y}' font-family='sans-serif' font-size='12'>`;
   const back = `<rect width='100%' height='100%' fill='#fff'/>`;
-  return [head, back, text(8, 20, `${title}, ${unit}`, "font-size='14'"), ...parts, "</svg>\n"].join("\n");
+  return [head, back, text(8, 20, title, "font-size='14'"), ...parts, "</svg>\n"].join("\n");
 }
 
 function text(x: number, y: number, content: string, attributes: string = ""): string {
