@@ -55,7 +55,7 @@ export async function highestRate(session: Session, most: number): Promise<Recor
 /** How long after its punch a bare viewer gets its first packet, of a stream with one every 0.2 ms. */
 export async function joinTimes(session: Session, viewers: number): Promise<Record<string, number> | undefined> {
   const { contender, stage, source } = session;
-  if (contender.punch === undefined || contender.mostViewers === 1) return undefined;
+  if (contender.punch === undefined || contender.mostViewers === 1 || contender.turn) return undefined;
   const sending = source.send({ packetsPerSecond: 5_000, burst: 1, bytes: 1_200 }, 1.5);
   await delay(300);
   const args = [6_000, viewers, contender.punch.address, contender.punch.port].map(String);

@@ -38,7 +38,7 @@ export interface Session {
 /** Starts a contender, opens its holes and lets it run warm. */
 export async function openSession(stage: Stage, contender: Contender, viewers: number): Promise<Session> {
   const { network, programs } = stage;
-  const { punch, target } = contender;
+  const { punch, target, turn } = contender;
   await setDeviceCuts(network, contender.deviceCuts ?? false);
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -53,7 +53,7 @@ export async function openSession(stage: Stage, contender: Contender, viewers: n
       closing.push(() => endChild(punching));
       await punchedTwice(punching);
     }
-    const sink = await startSink(network, programs, lastPort, punch);
+    const sink = await startSink(network, programs, lastPort, punch, turn);
     closing.push(() => sink.stop());
     const source = await startSource(network, programs, target);
     closing.push(() => source.stop());

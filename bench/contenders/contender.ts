@@ -28,6 +28,8 @@ export interface Contender {
   readonly target: { readonly address: string; readonly port: number };
   /** Where viewers punch to; `undefined`: they are set up at the start. */
   readonly punch?: { readonly address: string; readonly port: number };
+  /** Whether the viewer asks for the source's packets by TURN instead of punching. Default: not. */
+  readonly turn?: boolean;
   /** Starts it for viewers on the ports from `firstPort(viewers)` to `lastPort`. */
   start(network: BenchNetwork, viewers: number): Promise<Running>;
 }

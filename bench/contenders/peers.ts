@@ -8,6 +8,15 @@ import { startReady, startSilent } from "./start.ts";
 
 const bufferBytes = 4 << 20;
 
+/** The one port that coturn may give out. */
+const turnPort = 49_160;
+const turnserverArgs = [
+  ...["-n", "--no-auth", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--relay-threads=1", "--log-file=/dev/null"],
+  ...["--no-stdout-log", "--no-software-attribute", "--pidfile=", `--listening-port=${punchPort.port}`],
+  ...[`--listening-ip=${punchPort.address}`, `--relay-ip=${ingest.address}`],
+  ...[`--min-port=${turnPort}`, `--max-port=${turnPort}`],
+];
+
 /** What the C relays and the one on node:dgram are told. */
 function relayArgs(viewers: number): string[] {
   const { address, port } = punchPort;
@@ -65,6 +74,14 @@ export function peers(programs: Programs): Contender[] {
           ...["-u", "-b", "65536", `UDP4-RECV:${ingest.port},rcvbuf=${bufferBytes}`],
           `UDP4-SENDTO:${addresses.sink}:${lastPort},bind=${punchPort.address}:${punchPort.port},sndbuf=${bufferBytes}`,
         ]),
+    },
+    {
+      ...{ id: "coturn", name: "coturn", mostViewers: 1, punch: punchPort, turn: true },
+      target: { address: addresses.relayIngest, port: turnPort },
+      settings:
+        "the viewer is the TURN client (a channel), the source its peer; one thread, no keys, no logs; its own buffer sizes",
+      needs: { program: "turnserver", versionArgs: ["--version"] },
+      start: (network) => startSilent(network, "turnserver", turnserverArgs, punchPort.port),
     },
   ];
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { BenchNetwork } from "./network.ts";
+import { addresses, type BenchNetwork } from "./network.ts";
 
 /** What is sent. */
 export interface Load {
@@ -53,6 +53,8 @@ export function lineReader(child: ChildProcess): () => Promise<string> {
   };
 }
 
+const sourcePort = "9099";
+
 /** A sender that is there before its load is asked for, so that no start of a process is in the figures. */
 export interface Source {
   /** Answers once all is sent: how many, and in which time. */
@@ -66,7 +68,7 @@ export async function startSource(
   programs: Programs,
   to: { readonly address: string; readonly port: number },
 ): Promise<Source> {
-  const child = network.spawn("source", programs.load, ["source", to.address, String(to.port), "9099"]);
+  const child = network.spawn("source", programs.load, ["source", to.address, String(to.port), sourcePort]);
   const nextLine = lineReader(child);
   await nextLine();
   return {
@@ -87,15 +89,17 @@ export interface Sink {
   stop(): Promise<void>;
 }
 
-/** Starts a viewer at a port; with `punch` it opens a hole there and keeps it open. */
+/** Starts a viewer at a port; with `punch` it opens a hole there and keeps it open, by TURN if that is said. */
 export async function startSink(
   network: BenchNetwork,
   programs: Programs,
   port: number,
   punch?: { readonly address: string; readonly port: number },
+  turn: boolean = false,
 ): Promise<Sink> {
   const punchArgs = punch === undefined ? [] : [punch.address, String(punch.port)];
-  const child = network.spawn("sink", programs.load, ["receive", String(port), ...punchArgs]);
+  const peer = turn ? [addresses.source, sourcePort] : [];
+  const child = network.spawn("sink", programs.load, ["receive", String(port), ...punchArgs, ...peer]);
   const nextLine = lineReader(child);
   await nextLine();
   const ask = async (question: string): Promise<Arrival> => {

@@ -3,8 +3,9 @@
  *
  *   load source ADDRESS PORT SOURCE-PORT     for each line "PACKETS-PER-SECOND BURST SECONDS SIZE" of its standard input it
  *       sends that load and prints {"sent":N,"seconds":S}
- *   load receive PORT [RELAY-ADDRESS RELAY-PORT]     prints "ready", then for each line of its standard input what came:
- *       {"received":N,"p50":ns,"p99":ns,"p999":ns,"jitter":ns}, and after "reset" counts anew; with a relay it punches every 2 s
+ *   load receive PORT [RELAY-ADDRESS RELAY-PORT [PEER-ADDRESS PEER-PORT]]     prints "ready", then for each line of its standard input what came:
+ *       {"received":N,"p50":ns,"p99":ns,"p999":ns,"jitter":ns}, and after "reset" counts anew; with a relay it punches every 2 s,
+ *       with a peer it asks the relay by TURN for what that sends
  *   load punch FIRST-PORT COUNT RELAY-ADDRESS RELAY-PORT    COUNT viewers that punch and read nothing: what comes to them is
  *       counted and dropped before it reaches a socket. All punch twice, "ready" is printed each time, then every 10 s
  *   load join FIRST-PORT COUNT RELAY-ADDRESS RELAY-PORT     COUNT viewers, one after the other, each timed from its punch to
@@ -13,7 +14,7 @@
  * All end with their standard input. A packet is an RTP header of payload type 96 (12 bytes), then the sending time as 8 bytes
  * of CLOCK_MONOTONIC in ns, which all network namespaces of a host share.
  */
-#include "common.h"
+#include "turn.h"
 
 enum { BUFFER_BYTES = 16 << 20, HISTOGRAM = 64 * 64 };
 
@@ -119,6 +120,12 @@ static int receive(int argc, char **arg) {
   int fd = open_at("0.0.0.0", atoi(arg[0]), BUFFER_BYTES);
   struct sockaddr_in relay = argc > 2 ? at(arg[1], atoi(arg[2])) : (struct sockaddr_in){0};
   prepare_messages();
+  if (argc > 4) {
+    struct sockaddr_in peer = at(arg[3], atoi(arg[4]));
+    if (!turn_open(fd, &relay, &peer)) return 1;
+    relay.sin_port = 0;
+  }
+  size_t skip = argc > 4 ? CHANNEL_HEADER : 0;
   uint64_t punched = 0;
   struct pollfd ready[2] = {{fd, POLLIN, 0}, {0, POLLIN, 0}};
   say("ready");
@@ -142,7 +149,7 @@ static int receive(int argc, char **arg) {
     int n = recvmmsg(fd, message, MOST, MSG_DONTWAIT, NULL);
     now = now_ns();
     for (int i = 0; i < n; i++)
-      if (message[i].msg_len >= 20) count_arrival(bytes[i], now);
+      if (message[i].msg_len >= 20) count_arrival(bytes[i] + skip, now);
   }
 }
 
@@ -188,7 +195,7 @@ static int join(char **arg) {
 
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "source") == 0) return source(argv + 2);
-  if ((argc == 3 || argc == 5) && strcmp(argv[1], "receive") == 0) return receive(argc - 2, argv + 2);
+  if ((argc == 3 || argc == 5 || argc == 7) && strcmp(argv[1], "receive") == 0) return receive(argc - 2, argv + 2);
   if (argc == 6 && strcmp(argv[1], "punch") == 0) return punch(argv + 2);
   if (argc == 6 && strcmp(argv[1], "join") == 0) return join(argv + 2);
   fprintf(stderr, "load: see the comment at the top of load.c\n");

@@ -11,7 +11,7 @@ export interface Claim {
 }
 
 /** Ready-made relays that people run in user space. */
-const readyMade = ["nginx", "gstreamer", "ffmpeg", "socat"];
+const readyMade = ["nginx", "coturn", "gstreamer", "ffmpeg", "socat"];
 /** What sends one stream to many from user space, one packet at a time. */
 const fanOutPeers = ["gstreamer", "c-mmsg"];
 /** A peer that loses more than this has not done the work that it would be compared by. */
@@ -80,7 +80,8 @@ function bestOf(figures: Figures, caseId: string, peers: readonly string[]): str
 }
 
 function ratioClaim(text: string, target: number, one: Spread | undefined, other: Spread | undefined): Claim {
-  const ratio = one && other ? ratioOf(one, other) : undefined;
+  // A peer within the noise of nothing makes no measure.
+  const ratio = one && other && other.median > 0 ? ratioOf(one, other) : undefined;
   return boundClaim(text, `≤ ${target.toFixed(2)} ×`, target, ratio, ratio && formatSpread(ratio, 2));
 }
 

@@ -6,8 +6,11 @@ import { claims } from "./claims.ts";
 import { type Figures, figuresOf } from "./figures.ts";
 import type { Results } from "./results.ts";
 import { otherCases } from "./results.ts";
+import { spreadOf } from "./statistics.ts";
 import { agentsTable, caseTable, enduranceTable, formatLoss, limitsTable, markdownTable } from "./tables.ts";
 
+/** A machine with nothing else to do takes less than this share of a CPU. */
+const quietMachine = 0.05;
 const charted = ["1x50k-b25", "100x4M-b13", "500x4M-b1", "500x4M-b13", "1000x4M-b13"];
 
 /** Writes docs/benchmarks.md, laid out as the formatter wants it, and docs/benchmarks.svg. */
@@ -55,11 +58,16 @@ export function benchmarksDocument(figures: Figures): string {
   ].join("\n\n")}\n`;
 }
 
-function introduction({ run }: Results): string {
+function introduction({ run, samples }: Results): string {
+  const noise = idleShares(samples)[0];
   const rounds = run.rounds === 1 ? "one round" : `${run.rounds} rounds, in each of which every contender has its turn`;
+  const warnings = [
+    ...(run.quick ? ["A quick run: take the figures as a hint."] : []),
+    ...(noise > quietMachine ? ["**The machine was not quiet: take the figures as noise.**"] : []),
+  ];
   return `# Benchmarks
 
-Written by \`npm run bench\`: ${rounds}, ${run.minutes.toFixed(0)} minutes.${run.quick ? " A quick run: take the figures as a hint." : ""}
+Written by \`npm run bench\`: ${[`${rounds}; it took ${run.minutes.toFixed(0)} minutes.`, ...warnings].join(" ")}
 
 Source, relay and viewers are in three network namespaces in a row, over two veth pairs; packets are of 1,200 bytes. Figures
 are the median of the rounds (least to most).
@@ -82,8 +90,8 @@ its first packet, of a stream with one every 0.2 ms.`;
 function machineSection(figures: Figures): string {
   const { machine, samples } = figures.results;
   const generator = figures.samples(otherCases.generator, "")[0]?.figures ?? {};
-  const idle = samples.flatMap(({ figures: { idleShare } }) => idleShare ?? []).toSorted((a, b) => a - b);
-  const percent = (value: number = Number.NaN): string => `${(value * 100).toFixed(1)} %`;
+  const [medianNoise, mostNoise] = idleShares(samples);
+  const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
   const { mostPacketsPerSecond = 0, usPerPacket = 0, heldRate = 0 } = generator;
   return [
     "## The machine",
@@ -94,16 +102,20 @@ function machineSection(figures: Figures): string {
       ["CPUs", machine.cpus],
       ["kernel, Node", `${machine.kernel}, ${machine.node}`],
       ...Object.entries(machine.settings).map(([name, value]) => [name, value]),
-      [
-        "noise without load",
-        `${percent(idle[Math.floor(idle.length / 2)])} of a CPU at the median, ${percent(idle.at(-1))} at most`,
-      ],
+      ["noise without load", `${percent(medianNoise)} of a CPU at the median, ${percent(mostNoise)} at most`],
       [
         "the generator alone",
         `up to ${Math.round(mostPacketsPerSecond / 1e3)},000 packets a second; at 50,000 in bursts of 25 it takes ${usPerPacket.toFixed(2)} µs a packet and holds ${percent(heldRate)} of the rate`,
       ],
     ]),
   ].join("\n\n");
+}
+
+/** What the machine did without load, in CPUs: at the median, and at most. */
+function idleShares(samples: Results["samples"]): [number, number] {
+  const shares = samples.flatMap(({ figures: { idleShare } }) => idleShare ?? []);
+  const { median, most } = spreadOf(shares);
+  return [median, most];
 }
 
 function contendersSection({ contenders, machine, failures }: Results): string {
