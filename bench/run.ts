@@ -11,6 +11,7 @@ import { measure, openSession, type Session, type Stage } from "./cases/session.
 import { type Contender, routing } from "./contenders/contender.ts";
 import { peers } from "./contenders/peers.ts";
 import { planes } from "./contenders/punchcast.ts";
+import { startCpuMeter } from "./harness/cpu-meter.ts";
 import { installDropCounter } from "./harness/drop-counter.ts";
 import { compilePrograms } from "./harness/load.ts";
 import { available, describeMachine, raiseBacklog } from "./harness/machine.ts";
@@ -31,8 +32,9 @@ async function runBench(options: BenchOptions): Promise<void> {
   const restoreBacklog = raiseBacklog(options.backlog);
   const programs = compilePrograms();
   const network = await createBenchNetwork();
+  const cpu = startCpuMeter(programs);
   try {
-    const stage: Stage = { network, programs, counter: await installDropCounter(network) };
+    const stage: Stage = { network, programs, cpu, counter: await installDropCounter(network) };
     const chosen = [...planes, ...peers(programs)].filter(({ id }) => isNamed(id, options.only));
     const contenders = [routing, ...available(chosen)];
     const cases = loadCases(options.quick).filter(({ id }) => isNamed(id, options.cases));
@@ -48,6 +50,7 @@ async function runBench(options: BenchOptions): Promise<void> {
     writeFileSync(resultsPath, `${JSON.stringify(results, null, 1)}\n`);
     if (options.write) writeDocument(results);
   } finally {
+    await cpu.stop();
     await network.close();
     programs.remove();
     restoreBacklog();

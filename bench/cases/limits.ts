@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { watchCpus } from "../harness/cpu.ts";
 import { lineReader, startSource } from "../harness/load.ts";
 import { addresses } from "../harness/network.ts";
 import type { Session, Stage } from "./session.ts";
@@ -10,12 +9,12 @@ const trialSeconds = 0.7;
 const toleratedLoss = 0.001;
 
 /** What the generator can do by itself: its packets are dropped at the relay's device. */
-export async function measureGenerator({ network, programs }: Stage): Promise<Record<string, number>> {
+export async function measureGenerator({ network, programs, cpu }: Stage): Promise<Record<string, number>> {
   const source = await startSource(network, programs, { address: addresses.relayIngest, port: 9 });
   const most = await source.send({ ...load, packetsPerSecond: 5_000_000 }, 0.3);
-  const watch = watchCpus();
+  const stretch = await cpu.start();
   const steady = await source.send({ ...load, packetsPerSecond: 50_000 }, 2);
-  const { busy } = watch.read();
+  const { busy } = await stretch.end();
   await source.stop();
   return {
     mostPacketsPerSecond: most.sent / most.seconds,

@@ -1,7 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Contender, firstPort, lastPort, type Running } from "../contenders/contender.ts";
-import { cpuSecondsOf, idleLoad, residentMiBOf, watchCpus } from "../harness/cpu.ts";
+import { cpuSecondsOf, residentMiBOf } from "../harness/cpu.ts";
+import type { CpuMeter } from "../harness/cpu-meter.ts";
 import { type DropCounter, setDeviceCuts } from "../harness/drop-counter.ts";
 import {
   endChild,
@@ -20,6 +21,7 @@ export interface Stage {
   readonly network: BenchNetwork;
   readonly programs: Programs;
   readonly counter: DropCounter;
+  readonly cpu: CpuMeter;
 }
 
 /** A contender at work with its source and all its viewers: the last one reads, the others' packets are counted and dropped. */
@@ -61,7 +63,7 @@ export async function openSession(stage: Stage, contender: Contender, viewers: n
     const warm = { packetsPerSecond: 1_000, burst: 1, bytes: 1_200 };
     const { sent } = await source.send(warm, 0.4);
     await drained(sink, sent);
-    const idle = await idleLoad(0.8);
+    const idle = await stage.cpu.idleLoad(0.8);
     return { stage, contender, viewers, running, source, sink, idle, close };
   } catch (error) {
     await close();
@@ -77,10 +79,11 @@ export async function measure(session: Session, load: LoadCase): Promise<Record<
   await drained(sink, warm.sent);
   const hiddenBefore = await stage.counter.packets(load.bytes);
   await sink.reset();
-  const [watch, processBefore] = [watchCpus(), processSeconds(session)];
+  const processBefore = processSeconds(session);
+  const stretch = await stage.cpu.start();
   const { sent, seconds } = await source.send(load, load.seconds);
   await drained(sink, sent);
-  const { busy, elapsed } = watch.read();
+  const { busy, elapsed } = await stretch.end();
   const own = processSeconds(session) - processBefore;
   const { received, ...delays } = await sink.reset();
   const delivered = (await stage.counter.packets(load.bytes)) - hiddenBefore + received;

@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 
 /** The CPUs that this process may run on: all, or what `taskset` left of them. */
 export function allowedCpus(): number[] {
@@ -8,45 +7,6 @@ export function allowedCpus(): number[] {
     const [first = 0, last = first] = range.split("-").map(Number);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
-}
-
-/** A stretch of time during which the machine is watched. */
-export interface Watch {
-  /** CPU seconds that this process's CPUs were busy so far, and the seconds that went by. */
-  read(): { readonly busy: number; readonly elapsed: number };
-}
-
-/**
- * Watches the CPUs of this process from now on. Busy is what was not idle, whoever was: user, system and interrupts, softirq
- * included. /proc/stat counts idle time exactly and the other kinds by looking at every tick, so busy is what idle leaves.
- */
-export function watchCpus(): Watch {
-  const cpus = allowedCpus();
-  const [idleBefore, startedAt] = [idleSeconds(cpus), performance.now()];
-  return {
-    read() {
-      const elapsed = (performance.now() - startedAt) / 1_000;
-      return { busy: elapsed * cpus.length - (idleSeconds(cpus) - idleBefore), elapsed };
-    },
-  };
-}
-
-/** CPU seconds per second that are used while nothing is sent: the machine's own noise, to be subtracted. */
-export async function idleLoad(seconds: number): Promise<number> {
-  const watch = watchCpus();
-  await delay(seconds * 1_000);
-  const { busy, elapsed } = watch.read();
-  return busy / elapsed;
-}
-
-/** Idle, waiting for a disk, or taken by the hypervisor. */
-function idleSeconds(cpus: readonly number[]): number {
-  const lines = readFileSync("/proc/stat", "utf8").split("\n");
-  return cpus.reduce((sum, cpu) => {
-    const line = lines.find((text) => text.startsWith(`cpu${cpu} `)) ?? "";
-    const [, , , idle = 0, ioWait = 0, , , steal = 0] = line.trim().split(/\s+/).slice(1).map(Number);
-    return sum + (idle + ioWait + steal) / 100;
-  }, 0);
 }
 
 /**

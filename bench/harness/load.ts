@@ -28,6 +28,7 @@ export interface Arrival {
 export interface Programs {
   readonly load: string;
   readonly relay: string;
+  readonly busy: string;
   remove(): void;
 }
 
@@ -39,7 +40,8 @@ export function compilePrograms(): Programs {
     execFileSync("cc", ["-O2", "-o", path, new URL(`../load/${name}.c`, import.meta.url).pathname]);
     return path;
   };
-  return { load: compile("load"), relay: compile("relay"), remove: () => rmSync(folder, { recursive: true }) };
+  const [load, relay, busy] = [compile("load"), compile("relay"), compile("busy")];
+  return { load, relay, busy, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** The lines of a child, one after the other; rejects if it ends first. */

@@ -13,7 +13,7 @@ export function barChart(title: string, groups: readonly BarGroup[]): string {
   const parts: string[] = [];
   let y = 34;
   for (const group of groups) {
-    const most = Math.max(...group.bars.map(({ value }) => value));
+    const most = Math.max(Number.EPSILON, ...group.bars.map(({ value }) => value));
     parts.push(text(8, y + 12, group.name, "font-weight='bold'"));
     y += barHeight + 4;
     for (const { name, value, note } of group.bars) {
@@ -28,9 +28,10 @@ export function barChart(title: string, groups: readonly BarGroup[]): string {
     }
     y += gap;
   }
-  const head = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 ${width} ${y}' font-family='sans-serif' font-size='12'>`;
+  const head = `<svg xmlns='http://www.w3.org/2000/svg' role='img' viewBox='0 0 ${width} ${y}' font-family='sans-serif' font-size='12'>`;
   const back = `<rect width='100%' height='100%' fill='#fff'/>`;
-  return [head, back, text(8, 20, title, "font-size='14'"), ...parts, "</svg>\n"].join("\n");
+  const name = `<title>${title}</title>`;
+  return [head, name, back, text(8, 20, title, "font-size='14'"), ...parts, "</svg>\n"].join("\n");
 }
 
 function text(x: number, y: number, content: string, attributes: string = ""): string {

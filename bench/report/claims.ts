@@ -80,8 +80,7 @@ function bestOf(figures: Figures, caseId: string, peers: readonly string[]): str
 }
 
 function ratioClaim(text: string, target: number, one: Spread | undefined, other: Spread | undefined): Claim {
-  // A peer within the noise of nothing makes no measure.
-  const ratio = one && other && other.median > 0 ? ratioOf(one, other) : undefined;
+  const ratio = one && other && ratioOf(one, other);
   return boundClaim(text, `≤ ${target.toFixed(2)} ×`, target, ratio, ratio && formatSpread(ratio, 2));
 }
 

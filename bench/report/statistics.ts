@@ -19,7 +19,12 @@ export function formatSpread({ median, least, most }: Spread, digits: number): s
   return from === to ? `${middle}` : `${middle} (${from} to ${to})`;
 }
 
-/** How many times one is the other: of the medians; `least` and `most` are what the spreads allow. */
-export function ratioOf(one: Spread, other: Spread): Spread {
-  return { median: one.median / other.median, least: one.least / other.most, most: one.most / other.least };
+/** How many times one is the other: of the medians; `least` and `most` are what the spreads allow. `undefined` if either is not above nothing, as noise can make it. */
+export function ratioOf(one: Spread, other: Spread): Spread | undefined {
+  if (one.median <= 0 || other.median <= 0) return undefined;
+  return {
+    median: one.median / other.median,
+    least: one.least / other.most,
+    most: one.most / Math.max(0, other.least),
+  };
 }

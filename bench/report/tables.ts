@@ -46,7 +46,7 @@ export function limitsTable(figures: Figures): string {
     const joins = ["p50Ms", "mostMs"].map((figure) => show(figures.spread(otherCases.join, id, figure), 2));
     const ratios = ["ebpf", "userspace"].map((plane) => {
       const own = figures.spread(otherCases.highestRate, plane, "packetsPerSecond");
-      return plane === id || own === undefined ? "–" : formatSpread(ratioOf(own, rate), 2);
+      return plane === id || own === undefined ? "–" : show(ratioOf(own, rate), 2);
     });
     return [[name, formatSpread(thousands, 0), ...ratios, ...joins]];
   });
@@ -101,9 +101,8 @@ function show(spread: Spread | undefined, digits: number): string {
 }
 
 function showRatio(ours: Spread | undefined, theirs: Spread | undefined, contender: string): string {
-  // Routing's share is nothing by definition; a share within the noise gives a ratio that says nothing.
-  if (ours === undefined || theirs === undefined || contender === "routing" || theirs.median <= 0) return "–";
-  return formatSpread(ratioOf(ours, theirs), 2);
+  // Routing's share is nothing by definition.
+  return ours && theirs && contender !== "routing" ? show(ratioOf(ours, theirs), 2) : "–";
 }
 
 /** `0`, or how much in percent. */
