@@ -34,7 +34,8 @@ export function benchmarksDocument(figures: Figures): string {
     { title: "Many viewers", cases: results.cases.filter(({ viewers }) => viewers > 1) },
   ];
   const tables = groups.map(({ title, cases }) => {
-    const parts = cases.map((load) => `### ${load.title}\n\n${caseTable(figures, load)}`);
+    const measured = cases.filter(({ id }) => results.samples.some((sample) => sample.case === id));
+    const parts = measured.map((load) => `### ${load.title}\n\n${caseTable(figures, load)}`);
     return [`## ${title}`, ...parts].join("\n\n");
   });
   return `${[
@@ -114,7 +115,7 @@ function machineSection(figures: Figures): string {
 /** What the machine did without load, in CPUs: at the median, and at most. */
 function idleShares(samples: Results["samples"]): [number, number] {
   const shares = samples.flatMap(({ figures: { idleShare } }) => idleShare ?? []);
-  const { median, most } = spreadOf(shares);
+  const { median, most } = spreadOf(shares.length === 0 ? [0] : shares);
   return [median, most];
 }
 
