@@ -19,7 +19,7 @@ export interface BenchOptions {
 /** What `--help` prints. */
 export const benchHelp = `npm run bench -- [options]
 
-  --quick          one round of fewer cases: 6 minutes instead of 30
+  --quick          one round of fewer cases: 6 to 7 minutes instead of 30
   --rounds N       default 3; 1 if quick
   --only ID,…      contenders: ebpf, nat, userspace, userspace-cut, userspace-dgram, c-mmsg, c-segment, c-segment-cut,
                    node-dgram, nginx, gstreamer, ffmpeg, socat, coturn; plain routing always runs
