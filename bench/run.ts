@@ -30,7 +30,11 @@ else await runBench(options);
 async function runBench(options: BenchOptions): Promise<void> {
   const startedAt = performance.now();
   const restoreBacklog = raiseBacklog(options.backlog);
+  // Also when it is ended before time: the setting is the whole machine's. Namespaces end with this process by themselves.
+  process.once("exit", restoreBacklog);
   const programs = compilePrograms();
+  process.once("exit", () => programs.remove());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
   const network = await createBenchNetwork();
   const cpu = startCpuMeter(programs);
   try {
@@ -52,8 +56,6 @@ async function runBench(options: BenchOptions): Promise<void> {
   } finally {
     await cpu.stop();
     await network.close();
-    programs.remove();
-    restoreBacklog();
   }
 }
 

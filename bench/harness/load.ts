@@ -29,19 +29,22 @@ export interface Programs {
   readonly load: string;
   readonly relay: string;
   readonly busy: string;
+  /** Their folder and all that contenders kept in it. */
   remove(): void;
 }
 
-/** Compiles them into a temporary folder. */
+/** Compiles them into a temporary folder, which from then on is this process's place for temporary files. */
 export function compilePrograms(): Programs {
-  const folder = mkdtempSync(join(tmpdir(), "punchcast-load-"));
+  const folder = mkdtempSync(join(tmpdir(), "punchcast-bench-"));
+  // Contenders' folders go into it, so that an end before time leaves none of them.
+  process.env.TMPDIR = folder;
   const compile = (name: string): string => {
     const path = join(folder, name);
     execFileSync("cc", ["-O2", "-o", path, new URL(`../load/${name}.c`, import.meta.url).pathname]);
     return path;
   };
   const [load, relay, busy] = [compile("load"), compile("relay"), compile("busy")];
-  return { load, relay, busy, remove: () => rmSync(folder, { recursive: true }) };
+  return { load, relay, busy, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** The lines of a child, one after the other; rejects if it ends first. */
