@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Holder, startHolder } from "../../src/lab/holder.ts";
+import { allowedCpus } from "./cpu.ts";
 
 /** Where the bench's traffic goes: source, relay and sink, three namespaces in a row over two veth pairs. */
 export const addresses = {
@@ -16,6 +17,8 @@ export type Place = "source" | "relay" | "sink";
 
 /** The bench's network; everything in it ends with this process. */
 export interface BenchNetwork {
+  /** The CPU that each place's programs run on: the relay's has one of its own if this process may use two. */
+  readonly cpuOf: Readonly<Record<Place, number>>;
   spawn(place: Place, command: string, args: readonly string[]): ChildProcess;
   run(place: Place, command: string, args: readonly string[]): Promise<string>;
   close(): Promise<void>;
@@ -42,14 +45,24 @@ ip -n source route add default via ${addresses.relayIngest}
 ip -n sink route add default via ${addresses.relayPunch}
 `;
 
+// The generator's bursts are cut up before they reach the relay, as on a wire.
+const uncut = "ip -n source link set s0 gso_max_segs 1";
+
 /** Builds it. */
 export async function createBenchNetwork(): Promise<BenchNetwork> {
   const holder: Holder = await startHolder();
-  await holder.run(undefined, "sh", ["-e"], { input: script });
+  await holder.run(undefined, "sh", ["-e"], { input: `${script}${uncut}\n` });
   // The kernel takes up to a second to call a new device running, and a relay binds the addresses of running devices.
   await delay(1_500);
+  const cpus = allowedCpus();
+  const [first = 0, last = first] = [cpus[0], cpus.at(-1)];
+  const cpuOf = { source: first, relay: last, sink: first };
   return {
-    spawn: (place, command, args) => holder.spawn(place, command, args, { stdio: ["pipe", "pipe", "inherit"] }),
+    cpuOf,
+    spawn: (place, command, args) =>
+      holder.spawn(place, "taskset", ["-c", String(cpuOf[place]), command, ...args], {
+        stdio: ["pipe", "pipe", "inherit"],
+      }),
     run: async (place, command, args) => (await holder.run(place, command, args)).stdout,
     close: () => holder.close(),
   };

@@ -1,4 +1,4 @@
-/* Many viewers in one process: WATCH-URL COUNT. Ends when its standard input does, and says what they received. */
+/* Many viewers in one process: WATCH-URL COUNT. Says how long they took to join; ends when its standard input does, and says what they received. */
 import { once } from "node:events";
 import { systemClock } from "../../src/core/clock.ts";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
@@ -9,7 +9,7 @@ import { createStunMachine } from "../../src/punch/stun-machine.ts";
 const url = parsePunchUrl(process.argv[2] ?? "");
 const count = Number(process.argv[3]);
 const received = new Uint32Array(count);
-const granted = new Set<number>();
+const tookMs = new Map<number, number>();
 const all = Promise.withResolvers<void>();
 const sockets: PunchedSocket[] = [];
 for (let viewer = 0; viewer < count; viewer += 1) {
@@ -22,6 +22,7 @@ for (let viewer = 0; viewer < count; viewer += 1) {
     password: url.key,
     random: systemRandom,
   });
+  const startedAt = performance.now();
   const socket = await openPunchedSocket({
     ...{
       relay: { address: url.host, port: url.port },
@@ -31,8 +32,8 @@ for (let viewer = 0; viewer < count; viewer += 1) {
       bufferBytes: 4 << 20,
     },
     onPunch: (event) => {
-      if (event.type === "granted") granted.add(viewer);
-      if (granted.size === count) all.resolve();
+      if (event.type === "granted" && !tookMs.has(viewer)) tookMs.set(viewer, performance.now() - startedAt);
+      if (tookMs.size === count) all.resolve();
     },
     onMedia: () => {
       received[viewer] = (received[viewer] ?? 0) + 1;
@@ -41,7 +42,10 @@ for (let viewer = 0; viewer < count; viewer += 1) {
   sockets.push(socket);
 }
 await all.promise;
-console.log(JSON.stringify({ event: "ready" }));
+const sorted = [...tookMs.values()].sort((a, b) => a - b);
+console.log(
+  JSON.stringify({ event: "ready", joinP50Ms: sorted[Math.floor(count / 2)] ?? 0, joinMostMs: sorted.at(-1) ?? 0 }),
+);
 process.stdin.resume();
 await once(process.stdin, "end");
 const most = Math.max(...received);

@@ -8,6 +8,7 @@ import type { Sdp } from "../sdp/session.ts";
 import { resolveHost } from "../udp/route.ts";
 import { connect } from "./connect.ts";
 import { createDistribution, type Distribution } from "./distribution.ts";
+import { keyStartsOf } from "./key-starts.ts";
 import type { PlayerName } from "./player-commands.ts";
 import { writePlayerSdp } from "./player-sdp.ts";
 import { createPrograms, findLocalPorts } from "./programs.ts";
@@ -30,7 +31,7 @@ export interface WatchOptions {
   readonly multicastTtl?: number;
   /**
    * Whether a packet belongs to a frame that decoding can begin with. Given this, a player on this host that starts late
-   * gets all since the last such frame first. Default: not looked at, and a late player waits for the next one.
+   * gets all since the last such frame first. Default: by the codecs of `sdp`; without one a late player waits for the next key frame.
    */
   readonly isKeyStart?: (component: number, bytes: Uint8Array) => boolean;
   /** False: a late player gets nothing first, whatever `isKeyStart` says. Default: true. */
@@ -86,7 +87,8 @@ const loopback = "127.0.0.1";
  * output has no room for its ports; the signal's reason if it is aborted
  */
 export async function watch(options: WatchOptions): Promise<Watch> {
-  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp, isKeyStart, cache = true } = options;
+  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp, cache = true } = options;
+  const isKeyStart = options.isKeyStart ?? (sdp && keyStartsOf(sdp));
   const end = Promise.withResolvers<void>();
   // A refusal after the start is told through `ended`; who does not look at it must not be ended by it.
   end.promise.catch(() => {});

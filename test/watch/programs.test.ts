@@ -67,18 +67,9 @@ async function sendClip(
   throw new Error("ffmpeg wrote no SDP");
 }
 
-/** Whether an H.264 payload begins a key frame: IDR (5), sequence parameter set (7), STAP-A with one, FU-A's first (28). */
-function isH264KeyStart(component: number, bytes: Uint8Array): boolean {
-  const [indicator = 0, header = 0] = bytes.subarray(12);
-  const type = indicator & 0x1f;
-  if (component !== 0) return false;
-  if (type === 28) return header >> 7 === 1 && (header & 0x1f) === 5;
-  return type === 5 || type === 7 || (type === 24 && ((bytes[15] ?? 0) & 0x1f) === 7);
-}
-
 async function startWatch(relay: TestRelay, options: Partial<WatchOptions> = {}): Promise<Watch> {
   const target = parsePunchUrl(`punch://127.0.0.1:${relay.punchPort}/live?key=${viewKey}`);
-  return watch({ target, isKeyStart: isH264KeyStart, ...options });
+  return watch({ target, ...options });
 }
 
 interface Probed {
@@ -131,7 +122,11 @@ test(
         const clip = join(folder, "clip.mp4");
         await makeClip(clip, 12, 10);
         const relay = use(await startRelay());
-        const watching = use(await startWatch(relay));
+        // What the sender is known to be, before it sends.
+        const about = readSdp(
+          "v=0\r\ns=x\r\nm=video 9099 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=audio 9101 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/48000\r\n",
+        );
+        const watching = use(await startWatch(relay, { sdp: about }));
         const sdp = readSdp(await sendClip(use, relay, clip, folder));
         const sdpPath = join(folder, "late.sdp");
         await writeFile(sdpPath, writeSdp(rewriteForPlayer(sdp, { address: "127.0.0.1", basePort: watching.port })));
