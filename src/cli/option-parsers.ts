@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { normalizeAddress, parseHostPort } from "../core/address.ts";
 import { type Cidr, parseCidr } from "../core/cidr.ts";
+import { isHttpPlace } from "../core/http-place.ts";
 
 /** Reads an integer option between `min` and `max`. The command line's parser adds the option's name to the error. */
 export function integer(min: number, max: number): (text: string) => number {
@@ -56,4 +57,10 @@ export function componentList(text: string): readonly number[] {
   if (components.some((component) => component > 254))
     throw new InvalidArgumentError("Give components such as 0 or 0,2.");
   return [...new Set(components)].sort((a, b) => a - b);
+}
+
+/** Reads where a relay's HTTP is. */
+export function httpPlace(text: string): string {
+  if (isHttpPlace(text)) return text;
+  throw new InvalidArgumentError("Give a port, a URL such as https://relay.example, or 'none'.");
 }

@@ -32,6 +32,10 @@ export type WatchEvent =
     }
   /** All holes are open: a player may listen on `port`, … of 127.0.0.1, one port for each component. */
   | { readonly event: "ready"; readonly port: number; readonly components: readonly number[]; readonly sdp?: string }
+  /** The relay told what the stream is: a player may open the file `sdp`. Only if none was given. */
+  | { readonly event: "sdp"; readonly sdp: string }
+  /** There is no SDP for a player (yet): why, and what cures it. The agent goes on asking. */
+  | { readonly event: "no-sdp"; readonly message: string }
   /** What the agent is trying while it waits. */
   | { readonly event: "waiting"; readonly message: string }
   | {

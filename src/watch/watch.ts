@@ -6,6 +6,7 @@ import { type Random, systemRandom } from "../core/random.ts";
 import type { Sdp } from "../sdp/session.ts";
 import { clockRates } from "../sdp/session.ts";
 import { resolveHost } from "../udp/route.ts";
+import { fetchSdp } from "./fetch-sdp.ts";
 import { writePlayerSdp } from "./player-sdp.ts";
 import type { WatchEvent } from "./watch-events.ts";
 import { createWatchSession, type WatchSession } from "./watch-session.ts";
@@ -13,12 +14,14 @@ import { createWatchSession, type WatchSession } from "./watch-session.ts";
 /** What to watch, and where a player wants it. */
 export interface WatchOptions {
   /** The stream, or only the relay for the seed's bare punch. */
-  readonly target: PunchUrl | { readonly host: string; readonly port: number; readonly bare: true };
+  readonly target:
+    | PunchUrl
+    | { readonly host: string; readonly port: number; readonly bare: true; readonly http?: string | undefined };
   /** Default: all. */
   readonly components?: readonly number[];
   /** Component k goes to 127.0.0.1, this port + k. Default: the first free ones from 5004 on. */
   readonly port?: number;
-  /** The sender's SDP: rewritten for the player, and the clock rates for jitter. */
+  /** The sender's SDP: rewritten for the player, and the clock rates for jitter. Default: asked of the relay (`target.http`). */
   readonly sdp?: Sdp;
   /** Where the rewritten SDP goes. Default: a file in the temporary folder, taken away on `close`. */
   readonly sdpOut?: string;
@@ -35,8 +38,10 @@ export interface WatchOptions {
 export interface Watch {
   /** A player listens here on 127.0.0.1. */
   readonly port: number;
-  /** The SDP for the player, if one was given. */
+  /** The SDP for the player, as soon as there is one. */
   readonly sdpPath: string | undefined;
+  /** Resolves with it; stays pending if the relay never learns what the stream is. */
+  readonly described: Promise<string>;
   /** Rejects with RELAY_REFUSED if the relay refuses for good later on; resolves on `close`. */
   readonly ended: Promise<void>;
   /** Leaves: the relay closes the holes at once. */
@@ -54,15 +59,23 @@ const statsMs = 1_000;
  * @throws PunchcastError HOST_UNKNOWN, RELAY_REFUSED, PORT_IN_USE, FILE_UNWRITABLE; the signal's reason if it is aborted
  */
 export async function watch(options: WatchOptions): Promise<Watch> {
-  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp } = options;
+  const { clock = systemClock, random = systemRandom, onEvent = () => {} } = options;
   const end = Promise.withResolvers<void>();
   // A refusal after the start is told through `ended`; who does not look at it must not be ended by it.
   end.promise.catch(() => {});
-  const session = await connect(options, { clock, random, onEvent, onRefused: end.reject });
+  let { sdp } = options;
+  const session = await connect(options, { clock, random, onEvent, onRefused: end.reject, sdp: () => sdp });
+  const described = Promise.withResolvers<string>();
   let sdpPath: string | undefined;
   const port = session.playerPort() ?? 0;
+  const describe = async (found: Sdp): Promise<string> => {
+    sdp = found;
+    sdpPath = await writePlayerSdp(found, port, options.sdpOut);
+    described.resolve(sdpPath);
+    return sdpPath;
+  };
   try {
-    if (sdp !== undefined) sdpPath = await writePlayerSdp(sdp, port, options.sdpOut);
+    if (sdp !== undefined) await describe(sdp);
   } catch (error) {
     await session.close();
     throw error;
@@ -74,15 +87,27 @@ export async function watch(options: WatchOptions): Promise<Watch> {
     components: components.map(({ component }) => component),
     ...(sdpPath && { sdp: sdpPath }),
   });
+  const stopFetching =
+    sdp === undefined
+      ? fetchSdp({
+          ...{ target: options.target, clock },
+          onSdp: (found) => void describe(found).then((path) => onEvent({ event: "sdp", sdp: path }), end.reject),
+          onMissing: (message) => onEvent({ event: "no-sdp", message }),
+        })
+      : () => {};
   const stopStats = scheduleEvery(clock, statsMs, () => onEvent({ event: "stats", ...session.stats() }));
   let closing: Promise<void> | undefined;
   return {
     port,
-    sdpPath,
+    get sdpPath() {
+      return sdpPath;
+    },
+    described: described.promise,
     ended: end.promise,
     close(reason = "stopped") {
       closing ??= (async () => {
         stopStats();
+        stopFetching();
         await session.close();
         // A file that was asked for is the user's; the one in the temporary folder is ours to take away.
         if (sdpPath !== undefined && options.sdpOut === undefined) await rm(sdpPath, { force: true });
@@ -100,13 +125,14 @@ interface Surroundings {
   readonly random: Random;
   readonly onEvent: (event: WatchEvent) => void;
   readonly onRefused: (error: PunchcastError) => void;
+  /** The stream's description, once it is known. */
+  readonly sdp: () => Sdp | undefined;
 }
 
 /** Opens a session at the first of the relay's addresses that answers. */
 async function connect(options: WatchOptions, around: Surroundings): Promise<WatchSession> {
-  const { target, signal, sdp } = options;
-  // Media line i is carried by components 2i and 2i+1; payload types are unique within a line only.
-  const rates = sdp?.media.map((_, line) => clockRates(sdp, line));
+  const { target, signal } = options;
+  const clockRateOf = createClockRates(around.sdp);
   for (;;) {
     const addresses = await resolveHost(target.host);
     for (const address of addresses) {
@@ -116,9 +142,7 @@ async function connect(options: WatchOptions, around: Surroundings): Promise<Wat
         url: "bare" in target ? undefined : target,
         ...(options.components && { components: options.components }),
         ...(options.port !== undefined && { playerPort: options.port }),
-        ...(rates && {
-          clockRateOf: (component: number, payloadType: number) => rates[component >> 1]?.get(payloadType),
-        }),
+        clockRateOf,
       });
       try {
         if (await opens(session, around.clock, addresses.length > 1, signal)) return session;
@@ -129,6 +153,19 @@ async function connect(options: WatchOptions, around: Surroundings): Promise<Wat
       await session.close();
     }
   }
+}
+
+/** Clock rates by the description, from the moment it is known. */
+function createClockRates(
+  sdpNow: () => Sdp | undefined,
+): (component: number, payloadType: number) => number | undefined {
+  let rates: Map<number, number>[] | undefined;
+  return (component, payloadType) => {
+    const sdp = sdpNow();
+    // Media line i is carried by components 2i and 2i+1; payload types are unique within a line only.
+    if (sdp !== undefined) rates ??= sdp.media.map((_, line) => clockRates(sdp, line));
+    return rates?.[component >> 1]?.get(payloadType);
+  };
 }
 
 /** True when the session is open; false if, with other addresses to try, this one has not answered in time. */

@@ -1,15 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { parseHostPort } from "../../core/address.ts";
 import { PunchcastError } from "../../core/errors.ts";
 import { defaultPunchPort, parsePunchUrl } from "../../core/punch-url.ts";
-import { readSdp, type Sdp } from "../../sdp/session.ts";
+import { readSdp } from "../../sdp/session.ts";
 import { type PlayerName, playerNames, startPlayer } from "../../watch/player.ts";
 import { type Watch, type WatchOptions, watch } from "../../watch/watch.ts";
 import type { WatchEvent } from "../../watch/watch-events.ts";
-import { componentList, integer, seconds } from "../option-parsers.ts";
+import { componentList, httpPlace, integer, seconds } from "../option-parsers.ts";
 import { createOutput } from "../output.ts";
 import { createWatchRenderer } from "../render-watch.ts";
+import { loadSdpText } from "../sdp-file.ts";
 import { listenForStop, type StopReason } from "../until-stopped.ts";
 
 interface Flags {
@@ -18,6 +18,7 @@ interface Flags {
   readonly player: PlayerName | "none";
   readonly sdp?: string;
   readonly sdpOut?: string;
+  readonly http?: string;
   readonly duration?: number;
   readonly bare?: string;
   readonly json?: boolean;
@@ -35,22 +36,24 @@ export function watchCommand(): Command {
       integer(1, 65_535),
     )
     .addOption(new Option("--player <name>", "player to start").choices([...playerNames, "none"]).default("none"))
-    .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
+    .option("--sdp <file>", "the sender's SDP, to be rewritten for the player (default: asked of the relay)")
+    .option(
+      "--http <place>",
+      "where the relay's HTTP is: a port, a URL or 'none' (default: the punch port's number)",
+      httpPlace,
+    )
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
     .option("--duration <seconds>", "end after this long", seconds)
     .option("--bare <host:port>", "punch with a bare datagram and no key, to a relay started with --open")
     .option("--json", "one JSON object a line")
-    .addHelpText(
-      "after",
-      "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --sdp live.sdp --player ffplay\n",
-    )
+    .addHelpText("after", "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --player ffplay\n")
     .action(runWatch);
 }
 
 async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
-  const target = chooseTarget(url, flags.bare);
-  const sdp = flags.sdp === undefined ? undefined : await loadSdp(flags.sdp);
-  if (flags.player !== "none" && sdp === undefined) {
+  const target = { ...chooseTarget(url, flags.bare), ...(flags.http !== undefined && { http: flags.http }) };
+  const sdp = flags.sdp === undefined ? undefined : readSdp(await loadSdpText(flags.sdp));
+  if (flags.player !== "none" && sdp === undefined && target.http === "none") {
     throw new PunchcastError(
       "BAD_OPTION",
       `${flags.player} needs to know the stream's codecs: give the sender's SDP with --sdp.`,
@@ -92,8 +95,10 @@ async function untilEnd(
   stopped: Promise<StopReason>,
 ): Promise<(WatchEvent & { event: "ended" })["reason"]> {
   const refused = running.ended.then(() => "stopped" as const);
-  if (name === "none" || running.sdpPath === undefined) return Promise.race([stopped, refused]);
-  const player = await startPlayer(name, running.sdpPath);
+  if (name === "none") return Promise.race([stopped, refused]);
+  const first = await Promise.race([stopped, refused, running.described.then((sdp) => ({ sdp }))]);
+  if (typeof first === "string") return first;
+  const player = await startPlayer(name, first.sdp);
   try {
     return await Promise.race([stopped, refused, player.closed.then(() => "player-closed" as const)]);
   } finally {
@@ -109,14 +114,4 @@ function chooseTarget(url: string | undefined, bare: string | undefined): WatchO
     throw new PunchcastError("BAD_OPTION", `--bare '${bare}' is not a relay: write HOST or HOST:PORT.`);
   }
   throw new PunchcastError("BAD_OPTION", "Give either a stream's URL or --bare HOST:PORT.");
-}
-
-async function loadSdp(path: string): Promise<Sdp> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new PunchcastError("FILE_UNREADABLE", `SDP file ${path} cannot be read: check the name and its mode.`, cause);
-  }
-  return readSdp(text);
 }
