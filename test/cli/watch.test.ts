@@ -38,7 +38,8 @@ for (const [name, args] of [
   ["a bad duration", ["punch://relay.example/live?key=SECRET", "--duration", "9999999"]],
   ["bad components", ["punch://relay.example/live?key=SECRET", "--components", "0,x"]],
   ["an unknown player", ["punch://relay.example/live?key=SECRET", "--player", "vlc"]],
-  ["a player without an SDP", ["punch://relay.example/live?key=SECRET", "--player", "mpv"]],
+  ["a player without an SDP", ["punch://relay.example/live?key=SECRET", "--player", "mpv", "--http", "none"]],
+  ["an HTTP port that is none", ["punch://relay.example/live?key=SECRET", "--http", "ftp://relay.example"]],
   ["an SDP that is not there", ["punch://relay.example/live?key=SECRET", "--sdp", "/no/such.sdp"]],
 ] as const) {
   test(`${name}: exit code 2, a sentence, and never the key`, async () => {
