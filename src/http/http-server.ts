@@ -1,5 +1,5 @@
 import type { Server, Socket } from "node:net";
-import Fastify, { type ConnectionError, type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance } from "fastify";
 import { formatEndpoint } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
@@ -73,7 +73,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     // Behind a proxy on this host it is the proxy's word that tells addresses apart.
     trustProxy: "loopback",
     http: { headersTimeout: headersMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
-    clientErrorHandler: (error, socket) => refuseGarbage(error, socket),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   });
   limitConnections(app.server);
@@ -114,18 +113,6 @@ function limitConnections(server: Server): void {
       else open.delete(address);
     });
   });
-}
-
-/** What is no HTTP, is too slow or has too much header gets one line, and the connection ends. */
-function refuseGarbage(error: ConnectionError, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const status =
-    { ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout", HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large" }[
-      error.code
-    ] ?? "400 Bad Request";
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  // Whoever does not close its side would keep the connection for nothing.
-  socket.destroySoon();
 }
 
 async function listen(app: FastifyInstance, { address, port }: HttpServerOptions): Promise<number> {

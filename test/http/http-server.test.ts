@@ -222,7 +222,7 @@ test("any name and any bytes: never 5xx", () =>
     assert.deepEqual(faults, []);
   }, fakeRelay()));
 
-test("what is no HTTP gets one line and the connection's end", () =>
+test("what is no HTTP, or has too much header, gets 4xx and the connection's end", () =>
   withServer(async (_ask, port) => {
     for (const [bytes, status] of [
       ["\x16\x03\x01\x02\x00 hello\r\n\r\n", 400],

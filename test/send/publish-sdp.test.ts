@@ -38,5 +38,6 @@ test("puts the SDP, puts it again for relays that were restarted, and tells what
     stop();
     const before = stub.asked.length;
     clock.advance(60_000);
-    assert.equal(stub.asked.length, before);
+    await fetch(`http://127.0.0.1:${stub.port}/after`);
+    assert.equal(stub.asked.length, before + 1);
   }));
