@@ -10,6 +10,7 @@ export type { StreamOptions } from "./relay/stream.ts";
 export { readSdp, type Sdp, writeSdp } from "./sdp/session.ts";
 export { type Sending, type SendOptions, send } from "./send/send.ts";
 export type { SendEvent } from "./send/send-events.ts";
+export type { Description, DescriptionSource, Descriptions } from "./server/descriptions.ts";
 export { createRelay, type Relay, type RelayOptions } from "./server/relay-server.ts";
 export type { ListeningStream, ServerEvent, StreamStats } from "./server/server-events.ts";
 export type { PlayerName } from "./watch/player-commands.ts";

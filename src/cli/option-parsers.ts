@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { normalizeAddress, parseHostPort } from "../core/address.ts";
 import { type Cidr, parseCidr } from "../core/cidr.ts";
+import { isHttpPlace } from "../core/http-place.ts";
 
 /** Reads an integer option between `min` and `max`. The command line's parser adds the option's name to the error. */
 export function integer(min: number, max: number): (text: string) => number {
@@ -69,4 +70,10 @@ export function udpUrls(
   if (parsed === undefined || parseHostPort(rest, 2)?.port !== parsed.port)
     throw new InvalidArgumentError("Give udp://HOST:PORT, such as udp://127.0.0.1:5600 or udp://[::1]:5600.");
   return [...(before ?? []), parsed];
+}
+
+/** Reads where a relay's HTTP is. */
+export function httpPlace(text: string): string {
+  if (isHttpPlace(text)) return text;
+  throw new InvalidArgumentError("Give a port, a URL such as https://relay.example, or 'none'.");
 }

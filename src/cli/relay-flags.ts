@@ -12,6 +12,12 @@ export function addRelayFlags(command: Command): Command {
     .option("--listen <address>", "address to bind (default: every address of this host)", ipAddress)
     .option("--public-address <host>", "host to print in URLs, for a server behind a cloud's 1:1 NAT", hostName)
     .option("--punch-port <port>", `UDP port that viewers punch to (default: ${defaultPunchPort})`, integer(0, 65_535))
+    .option(
+      "--http-port <port>",
+      "TCP port of HTTP, which hands out SDPs, or 'none' (default: the punch port's number)",
+      integerOrNone(0, 65_535),
+    )
+    .option("--http-listen <address>", "address to bind it to (default: as --listen)", ipAddress)
     .option("--stream <name>", "name of the stream (default: live)")
     .option(
       "--ingest-port <port>",
@@ -23,6 +29,7 @@ export function addRelayFlags(command: Command): Command {
       `UDP ports of the stream, two for each RTP track (default: ${defaultComponents})`,
       integer(1, 255),
     )
+    .option("--sdp <file>", "the sender's SDP, for viewers (default: the publisher's, or what the packets tell)")
     .option("--from <cidr>", "take media only from this source (repeatable; default: first come)", cidrs)
     .addOption(
       secret(

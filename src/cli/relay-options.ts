@@ -13,6 +13,8 @@ import type { StreamKeys } from "../relay/credentials.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import type { StreamOptions } from "../relay/stream.ts";
 import type { RelayOptions } from "../server/relay-server.ts";
+import { loadSdpText } from "./sdp-file.ts";
+import type { HttpChoice } from "./start-relay.ts";
 
 /** The flags of `punchcast relay`. */
 export interface RelayFlags {
@@ -20,6 +22,9 @@ export interface RelayFlags {
   readonly listen?: string;
   readonly publicAddress?: string;
   readonly punchPort?: number;
+  readonly httpPort?: number | "none";
+  readonly httpListen?: string;
+  readonly sdp?: string;
   readonly stream?: string;
   readonly ingestPort?: number | "none";
   readonly components?: number;
@@ -54,7 +59,7 @@ export function relayStatePath(flags: Pick<RelayFlags, "state">, config: RelayCo
 /**
  * What the relay is started with: flags first, then the configuration file, then defaults. Keys that neither names come
  * from `keySource`; default: the state file, where they are made if need be.
- * @throws PunchcastError BAD_OPTION, STATE_UNREADABLE, FILE_UNWRITABLE
+ * @throws PunchcastError BAD_OPTION, BAD_SDP, FILE_UNREADABLE, STATE_UNREADABLE, FILE_UNWRITABLE
  */
 export async function relayOptions(
   flags: RelayFlags,
@@ -72,8 +77,10 @@ export async function relayOptions(
   const statePath = relayStatePath(flags, config);
   const plane = flags.plane ?? config.plane;
   const keysOf = (names: readonly string[]): ReturnType<KeySource> => keySource(statePath, names);
+  const streams = chooseStreams(flags, config);
   return {
-    streams: await withKeys(chooseStreams(flags, config), keysOf),
+    sdp: await readSdps(streams),
+    streams: await withKeys(streams, keysOf),
     ...set({ listen: flags.listen ?? config.listen }),
     ...set({ publicAddress: flags.publicAddress ?? config.publicAddress }),
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
@@ -84,6 +91,14 @@ export async function relayOptions(
     ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
+  };
+}
+
+/** Where the relay's HTTP port is: flags first, then the configuration file. */
+export function httpChoice(flags: RelayFlags, config: RelayConfig): HttpChoice {
+  return {
+    ...set({ port: flags.httpPort ?? config.httpPort }),
+    ...set({ listen: flags.httpListen ?? config.httpListen }),
   };
 }
 
@@ -104,9 +119,9 @@ export function switchesPath(statePath: string): string {
 
 /** The streams of the file; without any, the one that the flags describe. */
 function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamConfig[] {
-  const { stream, ingestPort, components, from, viewKey, publishKey } = flags;
+  const { stream, ingestPort, components, from, viewKey, publishKey, sdp } = flags;
   if (config.streams === undefined)
-    return [{ name: stream ?? "live", ingestPort, components, from, viewKey, publishKey }];
+    return [{ name: stream ?? "live", ingestPort, components, from, viewKey, publishKey, sdp }];
   const oneStream = {
     stream,
     "ingest-port": ingestPort,
@@ -114,6 +129,7 @@ function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamC
     from,
     "view-key": viewKey,
     "publish-key": publishKey,
+    sdp,
   };
   const used = Object.entries(oneStream).find(([, value]) => value !== undefined)?.[0];
   if (used === undefined) return config.streams;
@@ -121,6 +137,12 @@ function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamC
     "BAD_OPTION",
     `--${used} describes one stream, but ${flags.config} lists streams: set it there.`,
   );
+}
+
+async function readSdps(streams: readonly StreamConfig[]): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  for (const { name, sdp } of streams) if (sdp !== undefined) texts.set(name, await loadSdpText(sdp));
+  return texts;
 }
 
 async function withKeys(

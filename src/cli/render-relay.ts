@@ -1,3 +1,4 @@
+import { parsePunchUrl } from "../core/punch-url.ts";
 import type { ListeningStream, ServerEvent, StreamStats } from "../server/server-events.ts";
 import type { Output } from "./output.ts";
 import { formatBitrate } from "./table.ts";
@@ -50,10 +51,11 @@ function bytesIn(stream: StreamStats): number {
   return stream.in.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function renderStart({ punch, plane, streams }: ServerEvent & { event: "listening" }, isOpen: boolean): string {
+function renderStart({ punch, plane, http, streams }: ServerEvent & { event: "listening" }, isOpen: boolean): string {
   const host = punch.slice(0, punch.lastIndexOf(":"));
-  const lines = [`Relay on ${punch} (${plane} plane). Ready to paste:`];
-  for (const stream of streams) lines.push("", `Stream '${stream.name}'`, ...senderLines(stream, host));
+  const also = http === undefined ? "" : ` and ${http}`;
+  const lines = [`Relay on ${punch}${also} (${plane} plane). Ready to paste:`];
+  for (const stream of streams) lines.push("", `Stream '${stream.name}'`, ...senderLines(stream, host, http));
   const [first] = streams;
   if (isOpen && first !== undefined) {
     const port = punch.slice(punch.lastIndexOf(":") + 1);
@@ -65,7 +67,7 @@ function renderStart({ punch, plane, streams }: ServerEvent & { event: "listenin
   return `${lines.join("\n")}\n`;
 }
 
-function senderLines(stream: ListeningStream, host: string): string[] {
+function senderLines(stream: ListeningStream, host: string, http: string | undefined): string[] {
   const lines: string[] = [];
   const [port] = stream.ingestPorts;
   if (port !== undefined) {
@@ -76,11 +78,20 @@ function senderLines(stream: ListeningStream, host: string): string[] {
     const audio = stream.ingestPorts.length > 2 ? ` -map 0:a -c copy -f rtp rtp://${host}:${port + 2}` : "";
     lines.push(`  ffmpeg       ffmpeg -re -i coolVideo.mp4 ${video}${audio} > live.sdp`);
   }
-  lines.push(`  punchcast    punchcast send coolVideo.mp4 '${stream.publishUrl}' --sdp live.sdp`);
-  lines.push(`  watch        punchcast watch '${stream.watchUrl}' --sdp live.sdp`);
+  const sdp = http === undefined ? " --sdp live.sdp" : "";
+  lines.push(`  punchcast    punchcast send coolVideo.mp4 '${stream.publishUrl}'${sdp}`);
+  if (http !== undefined && port !== undefined) {
+    lines.push(`  other's SDP  punchcast relay --sdp live.sdp, or in a trusted network (the key is sent as it is):`);
+    lines.push(`               curl -T live.sdp '${http}/streams/${stream.name}.sdp?${keyQuery(stream.publishUrl)}'`);
+  }
+  lines.push(`  watch        punchcast watch '${stream.watchUrl}'${sdp}`);
   if (stream.viewers !== "many") {
     const next = stream.viewers === "newest" ? "the newest takes over" : "another is refused while it watches";
     lines.push(`  viewers      one at a time, since the kernel carries the media: ${next}`);
   }
   return lines;
+}
+
+function keyQuery(url: string): string {
+  return new URLSearchParams({ key: parsePunchUrl(url).key }).toString();
 }

@@ -16,6 +16,10 @@ export function createSendRenderer(): (event: SendEvent, output: Output<SendEven
         const sdp = event.sdp === undefined ? "" : ` SDP: ${event.sdp}`;
         return `Sending ${event.file}: ${tracks}.${sdp}`;
       }
+      case "published":
+        return "The relay has the SDP: viewers need no file.";
+      case "warning":
+        return `Warning: ${event.message}`;
       case "stats": {
         const again = (resent: number): string => (resent > 0 ? ` (${resent} again)` : "");
         const parts = event.tracks.map(({ codec, packets, resent }) => `${codec}: ${packets} packets${again(resent)}`);

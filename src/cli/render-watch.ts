@@ -29,14 +29,16 @@ export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchE
       case "ready": {
         const heading = ["Component", "Internal Address", "External Address", "Remote Address"];
         const table = formatTable([heading, ...[...rows].sort(([a], [b]) => a - b).map(([, row]) => row)]);
-        const sdp =
-          event.sdp === undefined ? "" : `\nPlay ${event.sdp}: ffplay -protocol_whitelist file,rtp,udp -i ${event.sdp}`;
         const goal =
           event.outputs === undefined
             ? `Listen to port ${event.port} to get your stream!`
             : `Your stream goes to ${event.outputs.join(", ")}.`;
-        return `${table}\n${goal}${sdp}`;
+        return `${table}\n${goal}${event.sdp === undefined ? "" : `\n${playLine(event.sdp)}`}`;
       }
+      case "sdp":
+        return playLine(event.sdp);
+      case "no-sdp":
+        return event.message;
       case "rebound":
         mapped = event.mapped;
         return `Component ${event.component}: the NAT moved ${event.previous} to ${event.mapped}; the hole moved along.`;
@@ -56,6 +58,10 @@ export function createWatchRenderer(): (event: WatchEvent, output: Output<WatchE
         return [`Ended (${event.reason}).`, ...last.components.map(renderTotal)].join("\n");
     }
   };
+}
+
+function playLine(sdp: string): string {
+  return `Play ${sdp}: ffplay -protocol_whitelist file,rtp,udp -i ${sdp}`;
 }
 
 function renderComponent({ component, packets, lost, jitterMs, repaired }: ComponentStats): string {

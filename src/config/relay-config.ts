@@ -16,6 +16,8 @@ export interface StreamConfig {
   readonly viewKey?: string | undefined;
   readonly publishKey?: string | undefined;
   readonly takeover?: boolean | undefined;
+  /** File with its SDP. */
+  readonly sdp?: string | undefined;
 }
 
 /** The configuration file: the relay's flags in camel case, and any number of streams. */
@@ -23,6 +25,8 @@ export interface RelayConfig {
   readonly listen?: string | undefined;
   readonly publicAddress?: string | undefined;
   readonly punchPort?: number | undefined;
+  readonly httpPort?: number | "none" | undefined;
+  readonly httpListen?: string | undefined;
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
   readonly openFrom?: readonly Cidr[] | undefined;
@@ -50,6 +54,7 @@ const streamSchema: z.ZodType<StreamConfig> = z.strictObject({
   viewKey: key.optional(),
   publishKey: key.optional(),
   takeover: z.boolean().optional(),
+  sdp: z.string().min(1).optional(),
 });
 
 const limitsSchema: z.ZodType<NonNullable<RelayConfig["limits"]>> = z.strictObject({
@@ -60,13 +65,14 @@ const limitsSchema: z.ZodType<NonNullable<RelayConfig["limits"]>> = z.strictObje
   requestsPerSecond: count.optional(),
 });
 
+const address: z.ZodString = z.string().refine((text) => addressToBytes(text) !== undefined, "is not an IP address");
+
 const configSchema: z.ZodType<RelayConfig> = z.strictObject({
-  listen: z
-    .string()
-    .refine((text) => addressToBytes(text) !== undefined, "is not an IP address")
-    .optional(),
+  listen: address.optional(),
   publicAddress: z.string().min(1).optional(),
   punchPort: port.optional(),
+  httpPort: z.union([port, z.literal("none")]).optional(),
+  httpListen: address.optional(),
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),

@@ -37,6 +37,7 @@ export const errorCodes = {
   PLANE_IN_USE: "host",
   HOST_UNKNOWN: "peer",
   RELAY_REFUSED: "peer",
+  SDP_UNKNOWN: "peer",
 } as const;
 
 /** One of the stable codes above. */

@@ -1,7 +1,8 @@
 import { formatHost, parseHostPort } from "./address.ts";
 import { PunchcastError } from "./errors.ts";
+import { isHttpPlace } from "./http-place.ts";
 
-/** A stream at a relay, as people pass it around: `punch://HOST[:9000]/STREAM?key=…[&expires=UNIX]`. */
+/** A stream at a relay, as people pass it around: `punch://HOST[:9000]/STREAM?key=…[&expires=UNIX][&http=PLACE]`. */
 export interface PunchUrl {
   /** Name or IP literal (without brackets) of the relay. */
   readonly host: string;
@@ -12,6 +13,8 @@ export interface PunchUrl {
   readonly key: string;
   /** Of a time-limited credential: when it ends, in seconds since 1970 UTC. */
   readonly expires?: number;
+  /** Where the relay's HTTP is: a TCP port of `host`, an `http(s)://` URL, or `none`. Default: the punch port's number. */
+  readonly http?: string;
 }
 
 /** The punch port unless a URL or an option says otherwise: the seed's. */
@@ -41,8 +44,16 @@ export function parsePunchUrl(text: string): PunchUrl {
   if (expires !== null && !/^\d{1,15}$/.test(expires)) {
     throw new PunchcastError("BAD_URL", `expires=${expires} in '${shown}' is not a time: give seconds since 1970 UTC.`);
   }
+  const http = query.get("http");
+  if (http !== null && !isHttpPlace(http)) {
+    throw new PunchcastError("BAD_URL", `http=${http} in '${shown}' is neither a port nor a URL nor 'none'.`);
+  }
   const stream = decodeStream(match[2] ?? "", shown);
-  return { host: place.host, port: place.port, stream, key, ...(expires !== null && { expires: Number(expires) }) };
+  return {
+    ...{ host: place.host, port: place.port, stream, key },
+    ...(expires !== null && { expires: Number(expires) }),
+    ...(http !== null && { http }),
+  };
 }
 
 /** Writes a `punch://` URL; the default port is left out. */
@@ -51,6 +62,7 @@ export function formatPunchUrl(url: PunchUrl): string {
   const query = new URLSearchParams({
     key: url.key,
     ...(url.expires !== undefined && { expires: String(url.expires) }),
+    ...(url.http !== undefined && { http: url.http }),
   });
   return `punch://${formatHost(url.host)}${port}/${encodeURIComponent(url.stream)}?${query}`;
 }

@@ -2,6 +2,8 @@
 export interface RateLimiter {
   /** Takes one token of `key`; false if there is none left. */
   take(key: string, now: number): boolean;
+  /** True if `take` would return true. Takes nothing. */
+  allows(key: string, now: number): boolean;
 }
 
 interface Bucket {
@@ -20,12 +22,18 @@ export function createRateLimiter(options: {
 }): RateLimiter {
   const { ratePerSecond, burst, maxKeys = 65_536 } = options;
   const buckets = new Map<string, Bucket>();
+  const tokensAt = ({ tokens, at }: Bucket, now: number): number =>
+    Math.min(burst, tokens + ((now - at) * ratePerSecond) / 1000);
 
   return {
+    allows(key, now) {
+      const known = buckets.get(key);
+      return known === undefined ? burst >= 1 : tokensAt(known, now) >= 1;
+    },
     take(key, now) {
       const known = buckets.get(key);
       const bucket = known ?? { tokens: burst, at: now };
-      bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * ratePerSecond) / 1000);
+      bucket.tokens = tokensAt(bucket, now);
       bucket.at = now;
       // Deleting and setting again moves the key to the end of the map's order: the first key is the one unused longest.
       if (known !== undefined) buckets.delete(key);

@@ -20,5 +20,8 @@ export type SendEvent =
       /** Where the SDP was written. */
       readonly sdp?: string;
     }
+  /** The relay has the SDP for its viewers. */
+  | { readonly event: "published"; readonly stream: string }
+  | { readonly event: "warning"; readonly message: string }
   | ({ readonly event: "stats"; readonly sendErrors: number } & SenderStats)
   | { readonly event: "ended" };

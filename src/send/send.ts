@@ -2,11 +2,12 @@ import { writeFile } from "node:fs/promises";
 import { parseHostPort } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
-import { parsePunchUrl } from "../core/punch-url.ts";
+import { type PunchUrl, parsePunchUrl } from "../core/punch-url.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import { writeSdp } from "../sdp/session.ts";
 import { openMedia } from "./demux.ts";
 import type { Media } from "./media.ts";
+import { publishSdp } from "./publish-sdp.ts";
 import { openPunchTransport } from "./punch-transport.ts";
 import { openRtpTransport } from "./rtp-transport.ts";
 import type { SendEvent } from "./send-events.ts";
@@ -80,6 +81,13 @@ export async function send(options: SendOptions): Promise<Sending> {
     return { transport: opened, basePort: nominalPort };
   }
 
+  const publish = (url: PunchUrl, sdp: string): (() => void) =>
+    publishSdp({
+      ...{ url, sdp, clock },
+      onPublished: () => onEvent({ event: "published", stream: url.stream }),
+      onWarning: (message) => onEvent({ event: "warning", message }),
+    });
+
   try {
     const opened = await open();
     transport = opened.transport;
@@ -104,8 +112,13 @@ export async function send(options: SendOptions): Promise<Sending> {
       tracks,
       ...(options.sdpPath !== undefined && { sdp: options.sdpPath }),
     });
+    const stopPublishing = target.kind === "punch" ? publish(target.url, sdp) : () => {};
     sender.start();
-    return { sdp, ended: end.promise, close: closer(sender, transport, media, end.resolve, onEvent) };
+    const onClose = (): void => {
+      stopPublishing();
+      end.resolve();
+    };
+    return { sdp, ended: end.promise, close: closer(sender, transport, media, onClose, onEvent) };
   } catch (error) {
     await transport?.close();
     await media.close();
@@ -117,7 +130,7 @@ function closer(
   sender: Sender,
   transport: Transport,
   media: Media,
-  resolve: () => void,
+  onClose: () => void,
   onEvent: (event: SendEvent) => void,
 ): () => Promise<void> {
   let closing: Promise<void> | undefined;
@@ -128,14 +141,14 @@ function closer(
       await transport.close();
       await media.close();
       onEvent({ event: "ended" });
-      resolve();
+      onClose();
     })();
     return closing;
   };
 }
 
 type Target =
-  | { readonly kind: "punch"; readonly url: ReturnType<typeof parsePunchUrl> }
+  | { readonly kind: "punch"; readonly url: PunchUrl }
   | { readonly kind: "rtp"; readonly host: string; readonly port: number };
 
 function parseTarget(text: string): Target {

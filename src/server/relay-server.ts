@@ -15,6 +15,7 @@ import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import type { Snapshot } from "../relay/saved.ts";
 import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
+import { createDescriptions, type Descriptions } from "./descriptions.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createMediaDesk } from "./media-desk.ts";
 import { createRelayPorts } from "./relay-ports.ts";
@@ -50,6 +51,8 @@ export interface RelayOptions {
   readonly switches?: SwitchStore;
   /** How often `stats` is told, in ms. Default 1000. */
   readonly statsIntervalMs?: number;
+  /** SDP texts by stream, which outrank what publishers and packets tell. Default: none. */
+  readonly sdp?: ReadonlyMap<string, string>;
   readonly onEvent?: (event: ServerEvent) => void;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -72,6 +75,8 @@ export interface Relay {
   readonly punchPort: number;
   /** The streams with their ports and URLs. */
   readonly streams: readonly ListeningStream[];
+  /** How the streams are played. */
+  readonly descriptions: Descriptions;
   /** Stops within a second and leaves nothing behind. */
   close(): Promise<void>;
 }
@@ -82,12 +87,17 @@ const addressesMs = 5_000;
 
 /**
  * Starts a relay.
- * @throws PunchcastError BAD_OPTION, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS, NO_PRIVILEGE or UNSUPPORTED_HOST
+ * @throws PunchcastError BAD_OPTION, BAD_SDP, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS, NO_PRIVILEGE or UNSUPPORTED_HOST
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
   const streams = options.streams.map(createStream);
+  const descriptions = createDescriptions({
+    componentsOf: (name) => streams.find((stream) => stream.name === name)?.components,
+    ...(options.sdp && { given: options.sdp }),
+    inferred: () => undefined,
+  });
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
   const plane = await createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
@@ -254,6 +264,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   return {
     punchPort,
     streams: listening,
+    descriptions,
     close() {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();

@@ -46,6 +46,8 @@ export type ServerEvent =
       readonly punch: string;
       readonly addresses: readonly string[];
       readonly plane: string;
+      /** `http://host:port` of its HTTP port; absent if there is none. */
+      readonly http?: string;
       readonly streams: readonly ListeningStream[];
     }
   | { readonly event: "warning"; readonly message: string }

@@ -13,14 +13,14 @@ const perAddressMs = 3_000;
 /** Whom to connect to. */
 export interface ConnectOptions {
   /** The stream, or only the relay for the seed's bare punch. */
-  readonly target: PunchUrl | { readonly host: string; readonly port: number; readonly bare: true };
+  readonly target:
+    | PunchUrl
+    | { readonly host: string; readonly port: number; readonly bare: true; readonly http?: string | undefined };
   readonly components?: readonly number[];
   /** Default 0. */
   readonly latencyMs?: number;
   /** Default true. */
   readonly repair?: boolean;
-  /** For the clock rates of its tracks. */
-  readonly sdp?: Sdp;
   readonly signal?: AbortSignal;
 }
 
@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly onEvent: (event: WatchEvent) => void;
   readonly onMedia: (component: number, bytes: Uint8Array) => void;
   readonly onRefused: (error: PunchcastError) => void;
+  /** The stream's description, once it is known. */
+  readonly sdp: () => Sdp | undefined;
 }
 
 /**
@@ -38,9 +40,8 @@ export interface Surroundings {
  * @throws PunchcastError HOST_UNKNOWN, RELAY_REFUSED, PORT_IN_USE; the signal's reason if it is aborted
  */
 export async function connect(options: ConnectOptions, around: Surroundings): Promise<WatchSession> {
-  const { target, signal, sdp } = options;
-  // Media line i is carried by components 2i and 2i+1; payload types are unique within a line only.
-  const rates = sdp?.media.map((_, line) => clockRates(sdp, line));
+  const { target, signal } = options;
+  const clockRateOf = createClockRates(around.sdp);
   for (;;) {
     const addresses = await resolveHost(target.host);
     for (const address of addresses) {
@@ -51,9 +52,7 @@ export async function connect(options: ConnectOptions, around: Surroundings): Pr
         ...(options.components && { components: options.components }),
         ...(options.latencyMs !== undefined && { latencyMs: options.latencyMs }),
         ...(options.repair !== undefined && { repair: options.repair }),
-        ...(rates && {
-          clockRateOf: (component: number, payloadType: number) => rates[component >> 1]?.get(payloadType),
-        }),
+        clockRateOf,
       });
       try {
         if (await opens(session, around.clock, addresses.length > 1, signal)) return session;
@@ -64,6 +63,19 @@ export async function connect(options: ConnectOptions, around: Surroundings): Pr
       await session.close();
     }
   }
+}
+
+/** Clock rates by the description, from the moment it is known. */
+function createClockRates(
+  sdpNow: () => Sdp | undefined,
+): (component: number, payloadType: number) => number | undefined {
+  let rates: Map<number, number>[] | undefined;
+  return (component, payloadType) => {
+    const sdp = sdpNow();
+    // Media line i is carried by components 2i and 2i+1; payload types are unique within a line only.
+    if (sdp !== undefined) rates ??= sdp.media.map((_, line) => clockRates(sdp, line));
+    return rates?.[component >> 1]?.get(payloadType);
+  };
 }
 
 /** True when the session is open; false if, with other addresses to try, this one has not answered in time. */

@@ -51,6 +51,10 @@ export type WatchEvent =
       readonly sdp?: string;
       readonly outputs?: readonly string[];
     }
+  /** The relay told what the stream is: a player may open the file `sdp`. Only if none was given. */
+  | { readonly event: "sdp"; readonly sdp: string }
+  /** There is no SDP for a player (yet): why, and what cures it. The agent goes on asking. */
+  | { readonly event: "no-sdp"; readonly message: string }
   /** What the agent is trying while it waits. */
   | { readonly event: "waiting"; readonly message: string }
   | {

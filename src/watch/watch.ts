@@ -8,6 +8,7 @@ import type { Sdp } from "../sdp/session.ts";
 import { resolveHost } from "../udp/route.ts";
 import { connect } from "./connect.ts";
 import { createDistribution, type Distribution } from "./distribution.ts";
+import { fetchSdp } from "./fetch-sdp.ts";
 import { keyStartsOf } from "./key-starts.ts";
 import type { PlayerName } from "./player-commands.ts";
 import { writePlayerSdp } from "./player-sdp.ts";
@@ -20,7 +21,9 @@ import type { WatchSession } from "./watch-session.ts";
 /** What to watch, and where a player wants it. */
 export interface WatchOptions {
   /** The stream, or only the relay for the seed's bare punch. */
-  readonly target: PunchUrl | { readonly host: string; readonly port: number; readonly bare: true };
+  readonly target:
+    | PunchUrl
+    | { readonly host: string; readonly port: number; readonly bare: true; readonly http?: string | undefined };
   /** Default: all. */
   readonly components?: readonly number[];
   /** Component k goes to 127.0.0.1, this port + k. Default: the first free ones from 5004 on, unless there are `outputs`. */
@@ -30,13 +33,13 @@ export interface WatchOptions {
   /** How many routers packets to a multicast group in `outputs` may pass, 1-255. Default: 1. */
   readonly multicastTtl?: number;
   /**
-   * Whether a packet belongs to a frame that decoding can begin with. Given this, a player on this host that starts late
-   * gets all since the last such frame first. Default: by the codecs of `sdp`; without one a late player waits for the next key frame.
+   * Whether a packet belongs to a frame that decoding can begin with: a player on this host that starts late gets all since
+   * the last such frame first. Default: by the codecs of the SDP.
    */
   readonly isKeyStart?: (component: number, bytes: Uint8Array) => boolean;
-  /** False: a late player gets nothing first, whatever `isKeyStart` says. Default: true. */
+  /** False: a late player gets nothing first. Default: true. */
   readonly cache?: boolean;
-  /** The sender's SDP: rewritten for the player, and the clock rates for jitter. */
+  /** The sender's SDP: rewritten for the player, and the clock rates for jitter. Default: asked of the relay (`target.http`). */
   readonly sdp?: Sdp;
   /** Where the rewritten SDP goes. Default: a file in the temporary folder, taken away on `close`. */
   readonly sdpOut?: string;
@@ -57,8 +60,10 @@ export interface WatchOptions {
 export interface Watch {
   /** A player listens here on 127.0.0.1; the first of `outputs` if there are only those. */
   readonly port: number;
-  /** The SDP for the player, if one was given. */
+  /** The SDP for the player, as soon as there is one. */
   readonly sdpPath: string | undefined;
+  /** Resolves with it; stays pending if the relay never learns what the stream is. */
+  readonly described: Promise<string>;
   /** Rejects with RELAY_REFUSED if the relay refuses for good later on; resolves on `close`. */
   readonly ended: Promise<void>;
   /**
@@ -87,46 +92,80 @@ const loopback = "127.0.0.1";
  * output has no room for its ports; the signal's reason if it is aborted
  */
 export async function watch(options: WatchOptions): Promise<Watch> {
-  const { clock = systemClock, random = systemRandom, onEvent = () => {}, sdp, cache = true } = options;
-  const isKeyStart = options.isKeyStart ?? (sdp && keyStartsOf(sdp));
+  const { clock = systemClock, random = systemRandom, onEvent = () => {}, cache = true } = options;
   const end = Promise.withResolvers<void>();
   // A refusal after the start is told through `ended`; who does not look at it must not be ended by it.
   end.promise.catch(() => {});
-  const source = followSource(sdp);
+  const described = Promise.withResolvers<string>();
+  const source = followSource();
+  let sdp: Sdp | undefined;
   let session: WatchSession | undefined;
-  const distribution = createDistribution({
-    clock,
-    isKeyStart: cache ? isKeyStart : undefined,
-    isVideo: (component) => component % 2 === 0 && sdp?.media[component >> 1]?.kind === "video",
-    onFeedback: (component, bytes) => session?.sendBack(component, bytes),
-  });
+  let local: LocalOutput | undefined;
+  const onFeedback = (component: number, bytes: Uint8Array): void => session?.sendBack(component, bytes);
+  const distribution = createDistribution({ clock, cache, onFeedback });
   const onMedia = (component: number, bytes: Uint8Array): void => {
     if (component === 0) source.onPacket(bytes);
     distribution.deliver(component, bytes);
   };
-  const opened = await connect(options, { clock, random, onEvent, onMedia, onRefused: end.reject });
-  session = opened;
-  const components = opened.components();
+
+  /** From now on it is known what the stream is. */
+  async function know(found: Sdp): Promise<void> {
+    sdp = found;
+    const isVideo = (component: number): boolean =>
+      component % 2 === 0 && found.media[component >> 1]?.kind === "video";
+    distribution.know({ isKeyStart: options.isKeyStart ?? keyStartsOf(found) ?? (() => false), isVideo });
+    await writeLocalSdp();
+    source.onSdp(found);
+  }
+
+  async function writeLocalSdp(): Promise<string | undefined> {
+    if (local === undefined || sdp === undefined) return undefined;
+    local.sdpPath ??= await writePlayerSdp(sdp, local.port, options.sdpOut);
+    described.resolve(local.sdpPath);
+    return local.sdpPath;
+  }
+
+  if (options.sdp !== undefined) await know(options.sdp);
+  const around = { clock, random, onEvent, onMedia, onRefused: end.reject, sdp: () => sdp };
+  let isReady = false;
+  const stopFetching =
+    options.sdp !== undefined
+      ? () => {}
+      : fetchSdp({
+          ...{ target: options.target, clock },
+          onSdp: (found) => void know(found).then(tellSdp, end.reject),
+          onMissing: (message) => onEvent({ event: "no-sdp", message }),
+        });
+  const tellSdp = (): void => {
+    if (isReady && local?.sdpPath !== undefined) onEvent({ event: "sdp", sdp: local.sdpPath });
+  };
   try {
-    const { outputs, port, local } = await openOutputs(options, distribution, components);
-    onEvent({
-      event: "ready",
-      port,
-      components,
-      ...(local?.sdpPath && { sdp: local.sdpPath }),
-      ...(outputs.length > 0 && { outputs }),
-    });
+    session = await connect(options, around);
+    const opened = session;
+    const components = opened.components();
+    const { outputs, port, isLocal } = await openOutputs(options, distribution, components);
+    if (isLocal) local = { port, sdpPath: undefined };
+    const sdpPath = await writeLocalSdp();
+    const given = options.sdp && sdpPath;
+    onEvent({ event: "ready", port, components, ...(given && { sdp: given }), ...(outputs.length > 0 && { outputs }) });
+    isReady = true;
+    if (given === undefined) tellSdp();
     const programs = createPrograms({ distribution, components, source: source.known, local, clock });
     const stopStats = scheduleEvery(clock, statsMs, () => onEvent({ event: "stats", ...opened.stats() }));
     let closing: Promise<void> | undefined;
     return {
       port,
-      sdpPath: local?.sdpPath,
+      get sdpPath() {
+        return local?.sdpPath;
+      },
+      described: described.promise,
       ended: end.promise,
       play: programs.play,
       record: programs.record,
       close(reason = "stopped") {
         closing ??= (async () => {
+          stopFetching();
+          source.giveUp();
           await programs.close();
           stopStats();
           await opened.close();
@@ -141,22 +180,25 @@ export async function watch(options: WatchOptions): Promise<Watch> {
       },
     };
   } catch (error) {
-    await opened.close();
+    stopFetching();
+    await session?.close();
     await distribution.close();
     throw error;
   }
 }
 
+/** Where the stream goes on this host for a player, and the SDP file for it, once there is one. */
+interface LocalOutput {
+  readonly port: number;
+  sdpPath: string | undefined;
+}
+
 /** Opens the outputs that were asked for, and the one on this host unless others were asked for instead. */
 async function openOutputs(
-  { port: wantedPort, outputs: wanted = [], multicastTtl, sdp, sdpOut }: WatchOptions,
+  { port: wantedPort, outputs: wanted = [], multicastTtl, sdpOut }: WatchOptions,
   distribution: Distribution,
   components: readonly number[],
-): Promise<{
-  readonly outputs: readonly string[];
-  readonly port: number;
-  readonly local: { readonly port: number; readonly sdpPath: string | undefined } | undefined;
-}> {
+): Promise<{ readonly outputs: readonly string[]; readonly port: number; readonly isLocal: boolean }> {
   const isLocal = wanted.length === 0 || wantedPort !== undefined || sdpOut !== undefined;
   const port = isLocal ? (wantedPort ?? (await findLocalPorts(components))) : (wanted[0]?.port ?? 0);
   if (isLocal) await distribution.openUdp({ to: { address: loopback, port }, components });
@@ -164,35 +206,33 @@ async function openOutputs(
   for (const { host, port: at } of wanted) places.push({ address: (await resolveHost(host))[0] ?? host, port: at });
   for (const to of places)
     await distribution.openUdp({ to, components, ...(multicastTtl !== undefined && { multicastTtl }) });
-  const sdpPath = isLocal && sdp !== undefined ? await writePlayerSdp(sdp, port, sdpOut) : undefined;
-  const outputs = places.map((place) => `udp://${formatEndpoint(place)}`);
-  return { outputs, port, local: isLocal ? { port, sdpPath } : undefined };
+  return { outputs: places.map((place) => `udp://${formatEndpoint(place)}`), port, isLocal };
 }
 
 /** What the stream is: as its SDP says, or as its first packet shows. */
-function followSource(sdp: Sdp | undefined): {
+function followSource(): {
+  /** Stays pending while neither tells; rejects if the watch ends before. */
   readonly known: Promise<StreamSource>;
+  onSdp(sdp: Sdp): void;
   onPacket(bytes: Uint8Array): void;
+  giveUp(): void;
 } {
   const { promise, resolve, reject } = Promise.withResolvers<StreamSource>();
   // Nobody may ask.
   promise.catch(() => {});
-  let isKnown = sdp !== undefined;
-  if (sdp !== undefined) resolve({ kind: "sdp", sdp });
+  let hasLooked = false;
   return {
     known: promise,
+    onSdp: (sdp) => resolve({ kind: "sdp", sdp }),
     onPacket(bytes) {
-      if (isKnown) return;
-      isKnown = true;
+      if (hasLooked) return;
+      hasLooked = true;
       const source = sourceFromPacket(bytes);
       if (source !== undefined) resolve(source);
-      else
-        reject(
-          new PunchcastError(
-            "BAD_OPTION",
-            "A player or recorder needs to know the stream's codecs: give the sender's SDP with --sdp.",
-          ),
-        );
     },
+    giveUp: () =>
+      reject(
+        new PunchcastError("BAD_OPTION", "It never became known what the stream is: give the sender's SDP with --sdp."),
+      ),
   };
 }

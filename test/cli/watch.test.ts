@@ -45,6 +45,7 @@ for (const [name, args] of [
   ["a recording of an unknown kind", ["punch://relay.example/live?key=SECRET", "--record", "live.avi"]],
   ["an output without a port", ["punch://relay.example/live?key=SECRET", "--output", "udp://127.0.0.1"]],
   ["an output of another kind", ["punch://relay.example/live?key=SECRET", "--output", "tcp://127.0.0.1:5600"]],
+  ["an HTTP port that is none", ["punch://relay.example/live?key=SECRET", "--http", "ftp://relay.example"]],
   ["an SDP that is not there", ["punch://relay.example/live?key=SECRET", "--sdp", "/no/such.sdp"]],
 ] as const) {
   test(`${name}: exit code 2, a sentence, and never the key`, async () => {

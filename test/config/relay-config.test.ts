@@ -19,6 +19,8 @@ test("reads every setting", () => {
     `listen: 192.0.2.1
 publicAddress: relay.example
 punchPort: 9001
+httpPort: none
+httpListen: 127.0.0.1
 authSecret: a-long-secret
 open: true
 openFrom: [192.0.2.0/24]
@@ -32,11 +34,13 @@ streams:
     from: [203.0.113.7, "2001:db8::/32"]
     viewKey: view-key-1
     publishKey: publish-key-1
+    sdp: live.sdp
   - { name: keyed, ingestPort: none }
 `,
     "relay.yaml",
   );
   assert.equal(config.punchPort, 9001);
+  assert.deepEqual([config.httpPort, config.httpListen, config.streams?.[0]?.sdp], ["none", "127.0.0.1", "live.sdp"]);
   assert.deepEqual(config.limits, { holesPerAddress: 5, requestsPerSecond: 7 });
   assert.deepEqual(
     config.openFrom?.map(({ prefixLength }) => prefixLength),

@@ -19,6 +19,16 @@ test("a long rest saves up no more than one burst", () => {
   assert.equal(taken.length, 4);
 });
 
+test("asking whether there is a token takes none", () => {
+  const limiter = createRateLimiter({ ratePerSecond: 1, burst: 2 });
+  for (let i = 0; i < 5; i += 1) assert.ok(limiter.allows("a", 0));
+  limiter.take("a", 0);
+  assert.ok(limiter.allows("a", 0));
+  limiter.take("a", 0);
+  assert.ok(!limiter.allows("a", 999));
+  assert.ok(limiter.allows("a", 1_000));
+});
+
 test("a key's tokens are its own", () => {
   const limiter = createRateLimiter({ ratePerSecond: 1, burst: 1 });
   assert.ok(limiter.take("a", 0));

@@ -9,7 +9,7 @@ import { encodeRtp } from "../../src/rtp/header.ts";
 import { encodeRtcp } from "../../src/rtp/rtcp/compound.ts";
 import { openConnectedSocket } from "../../src/udp/connected-socket.ts";
 import { fullestOf, fullestReceiveQueue } from "../../src/udp/receive-queues.ts";
-import { createDistribution, type DistributionOptions } from "../../src/watch/distribution.ts";
+import { createDistribution, type DistributionOptions, type StreamKnowledge } from "../../src/watch/distribution.ts";
 import { openUdpOutput } from "../../src/watch/output.ts";
 import { withoutGoodbye } from "../../src/watch/recorder.ts";
 import { watch } from "../../src/watch/watch.ts";
@@ -30,7 +30,12 @@ const sequenceOf = (bytes: Uint8Array): number => ((bytes[2] ?? 0) << 8) | (byte
 const sequencesOf = ({ got }: Peer): number[] => got.map(({ bytes }) => sequenceOf(bytes));
 
 const distribute = (options: Partial<DistributionOptions> = {}) =>
-  createDistribution({ clock: systemClock, onFeedback: () => {}, ...options });
+  createDistribution({ clock: systemClock, cache: true, onFeedback: () => {}, ...options });
+
+const keyFrameAt = (sequence: number): StreamKnowledge => ({
+  isKeyStart: (_component, bytes) => sequenceOf(bytes) === sequence,
+  isVideo: () => true,
+});
 
 test("every output gets every packet, IPv4 and IPv6; the first one's RTCP goes back", () =>
   withCleanup(async (use) => {
@@ -57,12 +62,15 @@ test("every output gets every packet, IPv4 and IPv6; the first one's RTCP goes b
 
 test("a player that opens its ports late gets all since the key frame, whatever its buffer takes, and then live", () =>
   withCleanup(async (use) => {
-    const all = use(distribute({ isKeyStart: (_component, bytes) => sequenceOf(bytes) === 100 }));
+    const all = use(distribute());
     const port = await freePorts(2);
     await all.openUdp({ to: { address: "127.0.0.1", port }, components: [0, 1] });
     // 0.9 MB since the key frame, several times what a socket that asks for no buffer can hold.
     let next = 0;
     const deliverNext = (): void => all.deliver(0, rtp(next++, 1_000));
+    while (next < 500) deliverNext();
+    // What the stream is may become known after the key frame has gone by.
+    all.know(keyFrameAt(100));
     while (next < 1_000) deliverNext();
     const player = use(await openPeer("127.0.0.1", port));
     const live = setInterval(deliverNext, 5);
@@ -95,7 +103,8 @@ test(
   () =>
     withCleanup(async (use) => {
       if (process.platform !== "linux") return;
-      const all = use(distribute({ isKeyStart: (_component, bytes) => sequenceOf(bytes) === 0 }));
+      const all = use(distribute());
+      all.know(keyFrameAt(0));
       const port = await freePorts(1);
       await all.openUdp({ to: { address: "127.0.0.1", port }, components: [0] });
       for (let sequence = 0; sequence < 1_000; sequence += 1) all.deliver(0, rtp(sequence, 1_000));

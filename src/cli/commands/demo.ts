@@ -7,7 +7,7 @@ import type { StreamOptions } from "../../relay/stream.ts";
 import { readSdp } from "../../sdp/session.ts";
 import { sampleClipPath } from "../../send/sample.ts";
 import { send } from "../../send/send.ts";
-import { createRelay, type Relay } from "../../server/relay-server.ts";
+import type { Relay } from "../../server/relay-server.ts";
 import type { ServerEvent } from "../../server/server-events.ts";
 import { findFreePorts } from "../../udp/free-ports.ts";
 import { watch } from "../../watch/watch.ts";
@@ -15,6 +15,7 @@ import { integer, seconds } from "../option-parsers.ts";
 import { createOutput } from "../output.ts";
 import { defaultComponents, defaultIngestPort } from "../relay-options.ts";
 import { createDemoRenderer, type DemoEvent } from "../render-demo.ts";
+import { startRelay } from "../start-relay.ts";
 import { listenForStop } from "../until-stopped.ts";
 
 interface Flags {
@@ -42,7 +43,7 @@ async function runDemo(flags: Flags): Promise<void> {
   const stop = listenForStop(flags.duration);
   const closers: (() => Promise<void>)[] = [];
   try {
-    const relay = await startRelay((event) => output.tell({ part: "relay", ...event }));
+    const relay = await startDemoRelay((event) => output.tell({ part: "relay", ...event }));
     closers.push(() => relay.close());
     const [stream] = relay.streams;
     if (stream === undefined) throw new PunchcastError("INTERNAL", "The demo's relay has no stream.");
@@ -76,19 +77,16 @@ async function runDemo(flags: Flags): Promise<void> {
  * A relay for the clip and for a stream of the user's own; on the usual ports, so that the lines to paste look familiar,
  * or on others if those are taken.
  */
-async function startRelay(onEvent: (event: ServerEvent) => void): Promise<Relay> {
+async function startDemoRelay(onEvent: (event: ServerEvent) => void): Promise<Relay> {
   const clip = demoStream("live", undefined);
   const base = { listen: loopback, onEvent };
   try {
-    return await createRelay({
-      ...base,
-      punchPort: defaultPunchPort,
-      streams: [clip, demoStream("mine", defaultIngestPort)],
-    });
+    const streams = [clip, demoStream("mine", defaultIngestPort)];
+    return await startRelay({ ...base, punchPort: defaultPunchPort, streams }, {});
   } catch (error) {
     if (!(error instanceof PunchcastError) || error.code !== "PORT_IN_USE") throw error;
     const ingestPort = await findFreePorts(loopback, defaultIngestPort + 10, defaultComponents);
-    return createRelay({ ...base, punchPort: 0, streams: [clip, demoStream("mine", ingestPort)] });
+    return startRelay({ ...base, punchPort: 0, streams: [clip, demoStream("mine", ingestPort)] }, { port: 0 });
   }
 }
 

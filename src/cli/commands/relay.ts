@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import { readRelayConfig } from "../../config/relay-config.ts";
-import { createRelay } from "../../server/relay-server.ts";
 import type { ServerEvent } from "../../server/server-events.ts";
 import { createOutput } from "../output.ts";
 import { printRules } from "../print-rules.ts";
 import { addRelayFlags } from "../relay-flags.ts";
-import { type RelayFlags, relayOptions } from "../relay-options.ts";
+import { httpChoice, type RelayFlags, relayOptions } from "../relay-options.ts";
 import { createRelayRenderer } from "../render-relay.ts";
+import { startRelay } from "../start-relay.ts";
 import { listenForStop } from "../until-stopped.ts";
 
 /** `punchcast relay`. */
@@ -29,7 +29,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   });
   const stop = listenForStop();
   try {
-    const relay = await createRelay({ ...options, onEvent: output.tell });
+    const relay = await startRelay({ ...options, onEvent: output.tell }, httpChoice(flags, config));
     await stop.stopped;
     output.end();
     await relay.close();

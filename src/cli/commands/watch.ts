@@ -1,19 +1,19 @@
-import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { parseHostPort } from "../../core/address.ts";
 import { sleep, systemClock } from "../../core/clock.ts";
 import { PunchcastError } from "../../core/errors.ts";
 import { defaultPunchPort, parsePunchUrl } from "../../core/punch-url.ts";
-import { readSdp, type Sdp } from "../../sdp/session.ts";
+import { readSdp } from "../../sdp/session.ts";
 import { requirePlayer } from "../../watch/player.ts";
 import { type PlayerName, playerNames } from "../../watch/player-commands.ts";
 import { requireRecorder } from "../../watch/recorder.ts";
 import type { ToolEnd } from "../../watch/tool.ts";
 import { type Watch, type WatchOptions, watch } from "../../watch/watch.ts";
 import type { WatchEvent } from "../../watch/watch-events.ts";
-import { componentList, integer, seconds, udpUrls } from "../option-parsers.ts";
+import { componentList, httpPlace, integer, seconds, udpUrls } from "../option-parsers.ts";
 import { createOutput } from "../output.ts";
 import { createWatchRenderer } from "../render-watch.ts";
+import { loadSdpText } from "../sdp-file.ts";
 import { listenForStop, type StopSignal } from "../until-stopped.ts";
 
 interface Flags {
@@ -28,6 +28,7 @@ interface Flags {
   readonly sdpOut?: string;
   readonly latency?: number;
   readonly repair: boolean;
+  readonly http?: string;
   readonly duration?: number;
   readonly bare?: string;
   readonly json?: boolean;
@@ -57,7 +58,12 @@ export function watchCommand(): Command {
     )
     .option("--ttl <hops>", "routers that packets to a multicast group may pass (default: 1)", integer(1, 255))
     .option("--no-cache", "give a player that starts late nothing of what it missed")
-    .option("--sdp <file>", "the sender's SDP, to be rewritten for the player")
+    .option("--sdp <file>", "the sender's SDP, to be rewritten for the player (default: asked of the relay)")
+    .option(
+      "--http <place>",
+      "where the relay's HTTP is: a port, a URL or 'none' (default: the punch port's number)",
+      httpPlace,
+    )
     .option("--sdp-out <file>", "where to write it (default: a file in the temporary folder)")
     .option("--latency <ms>", "wait so long for missing packets and put them in order (default: 0)", integer(0, 10_000))
     .option("--no-repair", "do not ask the relay for missing packets")
@@ -66,15 +72,15 @@ export function watchCommand(): Command {
     .option("--json", "one JSON object a line")
     .addHelpText(
       "after",
-      "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --sdp live.sdp --player ffplay --record live.mp4\n" +
+      "\nExample:\n  punchcast watch 'punch://relay.example/live?key=KEY' --player ffplay --record live.mp4\n" +
         "  punchcast watch 'punch://relay.example/drone?key=KEY' --output udp://127.0.0.1:5600\n",
     )
     .action(runWatch);
 }
 
 async function runWatch(url: string | undefined, flags: Flags): Promise<void> {
-  const target = chooseTarget(url, flags.bare);
-  const sdp = flags.sdp === undefined ? undefined : await loadSdp(flags.sdp);
+  const target = { ...chooseTarget(url, flags.bare), ...(flags.http !== undefined && { http: flags.http }) };
+  const sdp = flags.sdp === undefined ? undefined : readSdp(await loadSdpText(flags.sdp));
   if (flags.player !== "none") await requirePlayer(flags.player);
   if (flags.record !== undefined) await requireRecorder(flags.record);
   const output = createOutput<WatchEvent>({ json: flags.json ?? false, render: createWatchRenderer() });
@@ -156,14 +162,4 @@ function chooseTarget(url: string | undefined, bare: string | undefined): WatchO
     throw new PunchcastError("BAD_OPTION", `--bare '${bare}' is not a relay: write HOST or HOST:PORT.`);
   }
   throw new PunchcastError("BAD_OPTION", "Give either a stream's URL or --bare HOST:PORT.");
-}
-
-async function loadSdp(path: string): Promise<Sdp> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new PunchcastError("FILE_UNREADABLE", `SDP file ${path} cannot be read: check the name and its mode.`, cause);
-  }
-  return readSdp(text);
 }
