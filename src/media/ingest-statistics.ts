@@ -154,6 +154,8 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
     restarts[restart] += 1;
     highest = -1;
     keyFrameAtMs = undefined;
+    // What is behind the last packet now is the new start, not late.
+    tracker = trackedCodec && createAccessUnitTracker(trackedCodec);
   }
 
   return {

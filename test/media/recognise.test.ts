@@ -181,6 +181,24 @@ test("each codec is still known with one packet in a hundred lost and a hundredt
   }
 });
 
+test("a picture's last packet is marked, or none is", () => {
+  const marked = (mark: (i: number) => boolean): string | undefined => {
+    const sent = fixture("ffmpeg-vp8").filter(({ destinationPort }) => destinationPort === 0);
+    sent.forEach(({ payload }, i) => {
+      payload[1] = ((payload[1] ?? 0) & 0x7f) | (mark(i) ? 0x80 : 0);
+    });
+    return onlyTrack(recognise(sent, 0)).codec;
+  };
+  assert.equal(
+    marked(() => false),
+    "VP8",
+  );
+  assert.equal(
+    marked((i) => i % 3 === 0),
+    undefined,
+  );
+});
+
 test("a publisher's payload types are told apart, the busiest first", () => {
   const opus = fixture("ffmpeg-opus").filter(({ destinationPort }) => destinationPort === 0);
   const video = fixture("ffmpeg-h264").filter(({ destinationPort }) => destinationPort === 0);

@@ -33,9 +33,10 @@ export interface Judge {
 
 /**
  * A judge of pictures: every format of one gives the packets of a picture one timestamp and marks the last (RFC 6184 §5.1,
- * RFC 7741 §4.1, …), which no audio does that is sent more than one packet per frame or without markers.
+ * RFC 7741 §4.1, …). There are cameras that mark none, so that counts only for a source that marks at all.
  */
 export function videoJudge(codec: string, sureAfter: number, judge: (arrival: Arrival) => Verdict): Judge {
+  let marks = false;
   return {
     codec,
     kind: "video",
@@ -43,7 +44,8 @@ export function videoJudge(codec: string, sureAfter: number, judge: (arrival: Ar
     clockRate: 90_000,
     judge: (arrival) => {
       const verdict = judge(arrival);
-      const misframed = arrival.follows && (arrival.step !== 0) !== arrival.afterMarker;
+      marks ||= arrival.afterMarker;
+      const misframed = marks && arrival.follows && (arrival.step !== 0) !== arrival.afterMarker;
       return misframed ? "against" : verdict;
     },
   };

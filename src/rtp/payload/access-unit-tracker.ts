@@ -24,7 +24,10 @@ export interface AccessUnitTracker {
 /** A number further behind than this is a sender that began anew, not one that was overtaken: 1 s at 10 Mbit/s. */
 const maxBehind = 1024;
 
-/** Makes a tracker for one source (SSRC) of this codec. */
+/**
+ * Makes a tracker for one source (SSRC) of this codec. A sender that sets its sequence back by less than 1,024 is taken for
+ * late packets until it has caught up: make a new tracker when a new start is known.
+ */
 export function createAccessUnitTracker(codec: VideoCodec): AccessUnitTracker {
   let timestamp = -1;
   let highest = 0;
