@@ -58,6 +58,8 @@ export interface IngestOptions {
   readonly clockRateOf?: (payloadType: number) => number | undefined;
   /** Name in the rtpmap of a payload type; asked again every 64 packets. Default: none. */
   readonly codecOf?: (payloadType: number) => string | undefined;
+  /** Told during `onPacket` that the packet begins a key frame, or shows its frame to be one. */
+  readonly onKeyFrame?: () => void;
 }
 
 /** Shorter makes a rate of few frames jump, longer shows a change too late. */
@@ -122,6 +124,7 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
     if (tracker?.onPacket(packet).keyFrame) {
       if (keyFrameAtMs !== undefined) keyFrameIntervalMs = arrivalMs - keyFrameAtMs;
       keyFrameAtMs = arrivalMs;
+      options.onKeyFrame?.();
     }
   }
 

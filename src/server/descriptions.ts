@@ -18,6 +18,8 @@ export interface Descriptions {
    * type come that it does not name: another publisher's have taken the place of those it was made for.
    */
   find(stream: string): Description;
+  /** What was given or published, without a look at the packets. */
+  told(stream: string): Sdp | undefined;
   /**
    * Takes a publisher's description. It is kept until the next one, over pauses and restarts of the publisher, which
    * usually sends the same again.
@@ -51,6 +53,8 @@ export function createDescriptions({ componentsOf, given, inferred }: Descriptio
   const publishedSdp = new Map<string, Sdp>();
 
   return {
+    told: (stream) => givenSdp.get(stream) ?? publishedSdp.get(stream),
+
     find(stream) {
       const fromOperator = givenSdp.get(stream);
       if (fromOperator !== undefined) return { kind: "sdp", sdp: fromOperator, source: "given" };

@@ -1,5 +1,6 @@
 import type { Endpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery } from "../core/clock.ts";
+import type { RestartKind } from "../media/ingest-statistics.ts";
 import type { Random } from "../core/random.ts";
 import {
   type ComponentId,
@@ -26,6 +27,9 @@ export interface MediaDeskOptions {
   readonly cache: boolean;
   /** What a stream's SDP says of a payload type, if there is one. */
   readonly described: (stream: string, component: number, payloadType: number) => DescribedCodec | undefined;
+  /** Sends a datagram to the holes of a component. */
+  readonly deliver: (component: ComponentId, bytes: Uint8Array, flow: Flow) => void;
+  readonly onRestart: (stream: string, component: number, kind: RestartKind) => void;
   readonly send: (local: Endpoint, remote: Endpoint, bytes: Uint8Array) => boolean;
   /** Has the data plane open a hole. */
   readonly open: (change: ForwardingChange) => Promise<unknown>;
@@ -69,7 +73,14 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
   for (const { name, componentIds } of streams) {
     const described = (component: number, type: number): DescribedCodec | undefined =>
       options.described(name, component, type);
-    const media = createStreamMedia({ random, cname, cache, described });
+    const media = createStreamMedia({
+      ...{ random, cname, cache, described },
+      report(component, bytes) {
+        const [id, flow] = [componentIds[component], core.publishers.flowOf(name, component & ~1)];
+        if (id !== undefined && flow !== undefined) options.deliver(id, bytes, flow);
+      },
+      onRestart: (component, kind) => options.onRestart(name, component, kind),
+    });
     medias.set(name, media);
     for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
   }

@@ -16,10 +16,12 @@ import type { Snapshot } from "../relay/saved.ts";
 import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
 import { createDescriptions, type Descriptions } from "./descriptions.ts";
+import type { Sdp } from "../sdp/session.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createMediaDesk } from "./media-desk.ts";
 import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
+import type { DescribedCodec } from "./stream-media.ts";
 import { describeStream, ingestComponents, startWarnings } from "./start-lines.ts";
 import { createTally } from "./tally.ts";
 
@@ -96,7 +98,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const descriptions = createDescriptions({
     componentsOf: (name) => streams.find((stream) => stream.name === name)?.components,
     ...(options.sdp && { given: options.sdp }),
-    inferred: () => undefined,
+    inferred: (stream) => desk.media(stream)?.wire(clock.now()),
   });
   const early: string[] = [];
   let warn = (message: string): void => void early.push(message);
@@ -122,7 +124,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const paths = await createPathMtu();
   const desk = createMediaDesk({
     ...{ streams, core, clock, random: options.random ?? systemRandom, cache: options.cache ?? true },
-    described: () => undefined,
+    described: (stream, component, payloadType) => codecIn(descriptions.told(stream), component, payloadType),
+    deliver: (component, bytes, flow) => plane.deliver(component, bytes, flow),
+    onRestart: (stream, component, kind) => onEvent({ event: "publisher-restarted", stream, component, kind }),
     send: ports.send,
     open: (newcomer) => change([newcomer]),
     mtuOf: paths.of,
@@ -138,7 +142,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   function carryOut({ changes, events }: Effects): void {
     const now = desk.take(changes);
     if (now.length > 0) void change(now);
-    for (const event of events) onEvent(event);
+    for (const event of events) {
+      if (event.event === "publisher" && event.state === "moved") desk.media(event.stream)?.onMoved(event.component);
+      onEvent(event);
+    }
   }
 
   /** Has the plane change its table, at once: a hole's first packets may stand right behind the punch that opened it. */
@@ -287,4 +294,12 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 
 function* consentsLeft(holes: Iterable<Hole>, now: number): Iterable<readonly [HoleId, number]> {
   for (const { id, expiresAt } of holes) yield [id, expiresAt - now];
+}
+
+/** What an SDP says of a payload type on a component: track i is component 2i. */
+function codecIn(sdp: Sdp | undefined, component: number, payloadType: number): DescribedCodec | undefined {
+  const media = sdp?.media[component >> 1];
+  const { codec, clockRate } = media?.formats.find((format) => format.payloadType === payloadType) ?? {};
+  if (media === undefined || codec === undefined || clockRate === undefined) return undefined;
+  return { kind: media.kind === "video" ? "video" : "audio", codec, clockRate };
 }

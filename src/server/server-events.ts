@@ -1,3 +1,4 @@
+import type { RestartKind } from "../media/ingest-statistics.ts";
 import type { Counters } from "../data-plane/data-plane.ts";
 import type { RelayEvent } from "../relay/events.ts";
 
@@ -49,6 +50,13 @@ export type ServerEvent =
       /** `http://host:port` of its HTTP port; absent if there is none. */
       readonly http?: string;
       readonly streams: readonly ListeningStream[];
+    }
+  /** The publisher began anew: with the SSRC it had, its numbers set back, or with another. */
+  | {
+      readonly event: "publisher-restarted";
+      readonly stream: string;
+      readonly component: number;
+      readonly kind: RestartKind;
     }
   | { readonly event: "warning"; readonly message: string }
   | {

@@ -1,19 +1,22 @@
 import type { Random } from "../core/random.ts";
+import {
+  createIngestStatistics,
+  type IngestSnapshot,
+  type IngestStatistics,
+  type RestartKind,
+} from "../media/ingest-statistics.ts";
 import { createRecogniser, type Recogniser } from "../media/recognise.ts";
 import { createRelayedTrack, type RelayedTrack, rtcpPacketsOf } from "../media/relayed-track.ts";
+import { createSenderReportRepair } from "../media/sender-report-repair.ts";
 import { createKeyFrameCache } from "../media/stream-cache.ts";
+import { classifyDatagram } from "../rtp/demux.ts";
 import { decodeRtp } from "../rtp/header.ts";
-import { type AccessUnitTracker, createAccessUnitTracker } from "../rtp/payload/access-unit-tracker.ts";
-import { videoCodec } from "../rtp/payload/inspect.ts";
+import type { WireStream, WireTrack } from "../sdp/infer.ts";
+import type { TrackFacts } from "../sdp/track-facts.ts";
 import type { Past } from "./replays.ts";
 
 /** A payload type as the stream's SDP has it. */
-export interface DescribedCodec {
-  /** The rtpmap's name. */
-  readonly codec: string;
-  /** In Hz. */
-  readonly clockRate: number;
-}
+export type DescribedCodec = Pick<TrackFacts, "kind" | "codec" | "clockRate">;
 
 /** How the relay serves one stream beyond moving its packets. */
 export interface StreamMediaOptions {
@@ -24,6 +27,9 @@ export interface StreamMediaOptions {
   readonly cache: boolean;
   /** `undefined` if no SDP tells; then the packets themselves have to. */
   readonly described: (component: number, payloadType: number) => DescribedCodec | undefined;
+  /** Takes RTCP for the viewers that takes the place of a report which was kept back. */
+  readonly report: (component: number, bytes: Uint8Array) => void;
+  readonly onRestart: (component: number, kind: RestartKind) => void;
 }
 
 /** RTCP for the publisher of a track. */
@@ -46,26 +52,35 @@ export interface StreamMedia {
     now: number,
     resend: (bytes: Uint8Array) => void,
   ): void;
+  /** The publisher's address changed. */
+  onMoved(component: number): void;
   /** A hole closed. */
   forget(hole: string): void;
   /** What a newcomer of this component is shown first. */
   pastOf(component: number, now: number): Past | undefined;
   /** RTCP for the publisher that is due. */
   poll(now: number): PublisherRtcp[];
-  /** What each component carries, by its packets. */
-  recognised(component: number): Recogniser | undefined;
+  /** What the packets show the stream to be; `undefined` while nothing comes. */
+  wire(now: number): Omit<WireStream, "name"> | undefined;
+  /** How a component fares on the publisher's leg; `undefined` before its first packet. */
+  ingest(component: number, now: number): IngestSnapshot | undefined;
   track(component: number): RelayedTrack | undefined;
 }
 
 /** What nothing has come of for so long is over: its last picture would be shown as if it were now. */
 const staleMs = 2_000;
 
+/** How long a payload type's codec is believed: an SDP may come, or the packets tell, at any time. */
+const codecMs = 250;
+
 /** One RTP component. */
 interface Lane {
   readonly track: RelayedTrack;
+  readonly ingest: IngestStatistics;
   recogniser: Recogniser;
-  /** Follows the key frames of a source whose codec is known. */
-  units: { readonly ssrc: number; readonly codec: string; readonly tracker: AccessUnitTracker } | undefined;
+  codec:
+    | { readonly payloadType: number; readonly atMs: number; readonly value: DescribedCodec | undefined }
+    | undefined;
 }
 
 /** A stream of which nothing has come yet. */
@@ -73,65 +88,103 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
   const { random, cname, described } = options;
   const cache = options.cache ? createKeyFrameCache() : undefined;
   const lanes = new Map<number, Lane>();
+  const reports = createSenderReportRepair({ factsOf: (track, payloadType) => codecOf(2 * track, payloadType) });
+  let beganAt = 0;
   let lastAt = Number.NEGATIVE_INFINITY;
+  /** Set while a packet is looked at that begins a key frame. */
+  let isKeyFrame = false;
 
   function laneOf(component: number): Lane {
     const known = lanes.get(component);
     if (known !== undefined) return known;
+    const clockRateOf = (payloadType: number): number | undefined => codecOf(component, payloadType)?.clockRate;
     const lane: Lane = {
-      track: createRelayedTrack({ cname, random, clockRateOf: (type) => codecOf(component, type)?.clockRate }),
+      track: createRelayedTrack({ cname, random, clockRateOf }),
+      ingest: createIngestStatistics({
+        clockRateOf,
+        codecOf: (payloadType) => codecOf(component, payloadType)?.codec,
+        onKeyFrame() {
+          isKeyFrame = true;
+        },
+      }),
       recogniser: createRecogniser(),
-      units: undefined,
+      codec: undefined,
     };
     lanes.set(component, lane);
     return lane;
   }
 
+  /** Asked for every packet, so what was found is believed for a while. */
   function codecOf(component: number, payloadType: number): DescribedCodec | undefined {
-    const known = described(component, payloadType);
-    if (known !== undefined) return known;
-    const seen = lanes
-      .get(component)
-      ?.recogniser.tracks()
-      .find((each) => each.payloadType === payloadType);
-    const { codec, clockRate } = seen ?? {};
-    return codec === undefined || clockRate === undefined ? undefined : { codec, clockRate };
+    const lane = laneOf(component);
+    const { codec } = lane;
+    if (codec?.payloadType === payloadType && lastAt - codec.atMs < codecMs) return codec.value;
+    const value = described(component, payloadType) ?? recognised(lane, payloadType);
+    lane.codec = { payloadType, atMs: lastAt, value };
+    return value;
   }
 
-  /** Whether the packet belongs to a picture that a decoder can begin with. */
-  function isKeyStart(component: number, lane: Lane, bytes: Uint8Array): boolean {
-    const packet = decodeRtp(bytes);
-    if (!packet.ok) return false;
-    const { ssrc, payloadType } = packet.value;
-    if (lane.units?.ssrc !== ssrc) {
-      const codec = videoCodec(codecOf(component, payloadType)?.codec ?? "");
-      if (codec === undefined) return false;
-      lane.units = { ssrc, codec, tracker: createAccessUnitTracker(codec) };
-    }
-    return lane.units.tracker.onPacket(packet.value).keyFrame;
+  function recognised({ recogniser }: Lane, payloadType: number): DescribedCodec | undefined {
+    const seen = recogniser.tracks().find((each) => each.payloadType === payloadType);
+    if (seen?.facts !== undefined) return seen.facts;
+    const { codec, clockRate } = seen ?? {};
+    if (codec === undefined || clockRate === undefined) return undefined;
+    return { codec, clockRate, kind: clockRate === videoClockRate ? "video" : "audio" };
+  }
+
+  function noteArrival(atMs: number): void {
+    if (atMs - lastAt > staleMs) beganAt = atMs;
+    lastAt = Math.max(lastAt, atMs);
+  }
+
+  function wireTrack(component: number): WireTrack {
+    const recogniser = lanes.get(component)?.recogniser;
+    const kind = recogniser?.kind();
+    if (kind === "mpeg-ts" || kind === "other") return { bare: kind };
+    const [busiest] = recogniser?.tracks() ?? [];
+    if (busiest === undefined) return undefined;
+    const { facts, missing, payloadType, codec } = busiest;
+    return facts ?? { missing: missing ?? "evidence", payloadType, ...(codec !== undefined && { codec }) };
   }
 
   return {
     onPacket(component, bytes, atMs) {
-      lastAt = atMs;
+      noteArrival(atMs);
       const lane = laneOf(component);
+      isKeyFrame = false;
+      const restart = lane.ingest.onPacket(bytes, atMs);
+      if (restart !== undefined) {
+        lane.recogniser = createRecogniser();
+        reports.onRestart(component >> 1);
+        options.onRestart(component, restart);
+      }
       if (!lane.recogniser.isSettled()) lane.recogniser.onDatagram(bytes, atMs);
       lane.track.onMedia(bytes, atMs);
-      const keyFrame = isKeyStart(component, lane, bytes);
-      if (keyFrame) lane.track.onKeyFrame();
-      cache?.add(component, bytes, atMs, { isKeyStart: keyFrame });
+      if (isKeyFrame) lane.track.onKeyFrame();
+      const packet = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
+      if (packet?.ok) {
+        const report = reports.onRtp(component >> 1, packet.value, atMs, isKeyFrame);
+        if (report !== undefined) {
+          cache?.add(component + 1, report, atMs, { isKeyStart: false });
+          options.report(component + 1, report);
+        }
+      }
+      cache?.add(component, bytes, atMs, { isKeyStart: isKeyFrame });
     },
 
     onReport(component, bytes, atMs) {
-      const packets = rtcpPacketsOf(bytes);
-      laneOf(component & ~1).track.onPublisherRtcp(packets, packets, atMs);
-      cache?.add(component, bytes, atMs, { isKeyStart: false });
-      return bytes;
+      noteArrival(atMs);
+      const passedOn = reports.onRtcp(component >> 1, bytes, atMs);
+      laneOf(component & ~1).track.onPublisherRtcp(rtcpPacketsOf(bytes), rtcpPacketsOf(passedOn), atMs);
+      cache?.add(component, passedOn, atMs, { isKeyStart: false });
+      return passedOn;
     },
 
     onFeedback({ id, component }, bytes, now, resend) {
       lanes.get(component & ~1)?.track.onViewerRtcp(id, rtcpPacketsOf(bytes), now, resend);
     },
+
+    onMoved: (component) => lanes.get(component)?.ingest.onNewPort(),
 
     forget(hole) {
       for (const { track } of lanes.values()) track.forget(hole);
@@ -147,7 +200,17 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
         now < track.wakeAt() ? [] : track.poll(now).map((bytes) => ({ component, bytes })),
       ),
 
-    recognised: (component) => lanes.get(component)?.recogniser,
+    wire(now) {
+      if (now - lastAt > staleMs) return undefined;
+      const last = Math.max(-2, ...lanes.keys());
+      const tracks = Array.from({ length: last / 2 + 1 }, (_, i) => wireTrack(2 * i));
+      return { tracks, liveMs: now - beganAt };
+    },
+
+    ingest: (component, now) => lanes.get(component)?.ingest.snapshot(now),
     track: (component) => lanes.get(component)?.track,
   };
 }
+
+/** Of all video (RFC 3551 §5), and of no sound. */
+const videoClockRate = 90_000;
