@@ -3,7 +3,7 @@ import { defaultPunchPort } from "../core/punch-url.ts";
 import { chooseTool } from "../data-plane/nat/choose-backend.ts";
 import { printableRules } from "../data-plane/nat/print-rules.ts";
 import { ingestPortsOf } from "../relay/stream.ts";
-import type { RelayOptions } from "../server/relay-server.ts";
+import type { RelayOptions } from "../server/relay-options.ts";
 
 /**
  * Prints what the nat plane would do to this host, with the tool that it would take here or, where that is missing, nft.

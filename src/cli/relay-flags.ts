@@ -52,5 +52,9 @@ export function addRelayFlags(command: Command): Command {
         "auto",
       ]),
     )
+    .option(
+      "--no-cache",
+      "show newcomers nothing of what has been since the last key frame: they wait for the next one",
+    )
     .option("--state <file>", "file that keeps generated keys (default: relay.json in the platform's state folder)");
 }

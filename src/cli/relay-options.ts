@@ -12,7 +12,7 @@ import type { PlaneChoice } from "../data-plane/choose-plane.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
 import type { StreamOptions } from "../relay/stream.ts";
-import type { RelayOptions } from "../server/relay-server.ts";
+import type { RelayOptions } from "../server/relay-options.ts";
 import { loadSdpText } from "./sdp-file.ts";
 import type { HttpChoice } from "./start-relay.ts";
 
@@ -24,6 +24,7 @@ export interface RelayFlags {
   readonly punchPort?: number;
   readonly httpPort?: number | "none";
   readonly httpListen?: string;
+  readonly cache?: boolean;
   readonly sdp?: string;
   readonly stream?: string;
   readonly ingestPort?: number | "none";
@@ -86,6 +87,7 @@ export async function relayOptions(
     ...set({ punchPort: flags.punchPort ?? config.punchPort }),
     ...set({ authSecret: flags.authSecret ?? config.authSecret }),
     ...set({ plane }),
+    cache: flags.cache === false ? false : (config.cache ?? true),
     ...(plane !== undefined &&
       plane !== "userspace" && { journal: openJournal(journalPath(statePath), systemClock.wallNow) }),
     ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),

@@ -17,7 +17,10 @@ export function createRelayRenderer(
       const drops = stream.out.drops > 0 ? `, ${stream.out.drops} dropped` : "";
       const reasons = Object.entries(stream.notSent ?? {}).map(([reason, count]) => `${reason} ${count}`);
       const why = reasons.length > 0 ? `, not sent by the kernel: ${reasons.join(", ")}` : "";
-      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${drops}${why}`;
+      const legs = [...ingestLoss(stream), ...viewerLoss(stream), ...resent(stream)]
+        .map((text) => `, ${text}`)
+        .join("");
+      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${legs}${drops}${why}`;
     });
     uptimeBefore = event.uptimeMs;
     bytesBefore = new Map(event.streams.map((stream) => [stream.name, bytesIn(stream)]));
@@ -30,6 +33,8 @@ export function createRelayRenderer(
         return renderStart(event, isOpen);
       case "warning":
         return `Warning: ${event.message}`;
+      case "publisher-restarted":
+        return `${event.stream}: the publisher began anew (component ${event.component}, ${event.kind})`;
       case "publisher":
         return `${event.stream}: publisher ${event.state} at ${event.address} (component ${event.component}, by ${event.by})`;
       case "hole-opened":
@@ -45,6 +50,22 @@ export function createRelayRenderer(
         return "Stopped.";
     }
   };
+}
+
+/** What is missing on the publisher's leg. */
+function ingestLoss(stream: StreamStats): string[] {
+  const lost = stream.in.reduce((sum, ingest) => sum + (ingest.lost ?? 0), 0);
+  return lost > 0 ? [`${lost} lost before the relay`] : [];
+}
+
+/** What the viewer who fares worst says of its leg. */
+function viewerLoss({ viewers }: StreamStats): string[] {
+  const worst = Math.max(0, ...viewers.map(({ worstLossFraction }) => worstLossFraction));
+  return worst > 0 ? [`up to ${(worst * 100).toFixed(1)} % lost behind it`] : [];
+}
+
+function resent({ repair }: StreamStats): string[] {
+  return repair.resent > 0 ? [`${repair.resent} sent again`] : [];
 }
 
 function bytesIn(stream: StreamStats): number {

@@ -1,7 +1,8 @@
 import { formatHost, parseHostPort } from "../core/address.ts";
 import { formatPunchUrl, parsePunchUrl } from "../core/punch-url.ts";
 import { createHttpServer, type HttpServer } from "../http/http-server.ts";
-import { createRelay, type Relay, type RelayOptions } from "../server/relay-server.ts";
+import type { RelayOptions } from "../server/relay-options.ts";
+import { createRelay, type Relay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
 
 /** Where a relay's HTTP port is. */

@@ -30,6 +30,7 @@ export interface RelayConfig {
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
   readonly openFrom?: readonly Cidr[] | undefined;
+  readonly cache?: boolean | undefined;
   readonly plane?: "userspace" | "nat" | "ebpf" | "auto" | undefined;
   readonly state?: string | undefined;
   readonly limits?: { readonly [Limit in keyof Limits]?: number | undefined } | undefined;
@@ -76,6 +77,7 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),
+  cache: z.boolean().optional(),
   plane: z.enum(["userspace", "nat", "ebpf", "auto"]).optional(),
   state: z.string().min(1).optional(),
   limits: limitsSchema.optional(),

@@ -1,6 +1,7 @@
 import { PunchcastError } from "../core/errors.ts";
 import { type Inference, infer, isContradicted, type WireStream } from "../sdp/infer.ts";
 import { readSdp, type Sdp } from "../sdp/session.ts";
+import type { DescribedCodec } from "./stream-media.ts";
 
 /** Where a description comes from: whoever runs the relay, the publisher, or the packets. */
 export type DescriptionSource = "given" | "published" | "inferred";
@@ -18,8 +19,8 @@ export interface Descriptions {
    * type come that it does not name: another publisher's have taken the place of those it was made for.
    */
   find(stream: string): Description;
-  /** What was given or published, without a look at the packets. */
-  told(stream: string): Sdp | undefined;
+  /** What a payload type on a component is by what was given or published, without a look at the packets. */
+  codecOf(stream: string, component: number, payloadType: number): DescribedCodec | undefined;
   /**
    * Takes a publisher's description. It is kept until the next one, over pauses and restarts of the publisher, which
    * usually sends the same again.
@@ -53,7 +54,13 @@ export function createDescriptions({ componentsOf, given, inferred }: Descriptio
   const publishedSdp = new Map<string, Sdp>();
 
   return {
-    told: (stream) => givenSdp.get(stream) ?? publishedSdp.get(stream),
+    codecOf(stream, component, payloadType) {
+      // Track i is component 2i.
+      const media = (givenSdp.get(stream) ?? publishedSdp.get(stream))?.media[component >> 1];
+      const { codec, clockRate } = media?.formats.find((format) => format.payloadType === payloadType) ?? {};
+      if (media === undefined || codec === undefined || clockRate === undefined) return undefined;
+      return { kind: media.kind === "video" ? "video" : "audio", codec, clockRate };
+    },
 
     find(stream) {
       const fromOperator = givenSdp.get(stream);

@@ -1,7 +1,7 @@
 import type { Endpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery } from "../core/clock.ts";
-import type { RestartKind } from "../media/ingest-statistics.ts";
 import type { Random } from "../core/random.ts";
+import type { RestartKind } from "../media/ingest-statistics.ts";
 import {
   type ComponentId,
   carriesRtcp,
@@ -13,8 +13,9 @@ import type { Hole } from "../relay/holes.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
-import { createOversize, type Oversize } from "./oversize.ts";
-import { createReplays, type Replays } from "./replays.ts";
+import { createOversize } from "./oversize.ts";
+import { createReplays } from "./replays.ts";
+import type { StreamFare } from "./server-events.ts";
 import { createStreamMedia, type DescribedCodec, type StreamMedia } from "./stream-media.ts";
 
 /** What the desk works with. */
@@ -49,8 +50,8 @@ export interface MediaDesk {
   /** Keeps back the holes of newcomers that catch up first, and returns the changes that are the data plane's now. */
   take(changes: readonly ForwardingChange[]): ForwardingChange[];
   media(stream: string): StreamMedia | undefined;
-  readonly replays: Pick<Replays, "size" | "packets">;
-  readonly oversize: Pick<Oversize, "count">;
+  /** How a stream fares. */
+  fare(stream: string): StreamFare;
   close(): void;
 }
 
@@ -162,8 +163,29 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     },
 
     media: (stream) => medias.get(stream),
-    replays,
-    oversize,
+
+    fare(stream) {
+      const now = clock.now();
+      const media = medias.get(stream);
+      const tracks = media?.tracks() ?? [];
+      return {
+        ingest(component) {
+          const snapshot = media?.ingest(component, now);
+          if (snapshot === undefined) return undefined;
+          const { packets: _packets, bytes: _bytes, lastKeyFrameAtMs: _at, ...fare } = snapshot;
+          return fare;
+        },
+        viewers: tracks.map(([component, track]) => ({ component, ...track.viewers(now) })),
+        repair: tracks.reduce(
+          (sum, [, track]) => {
+            const { resent, refused } = track.counters();
+            return { resent: sum.resent + resent, refused: sum.refused + refused };
+          },
+          { resent: 0, refused: 0 },
+        ),
+        oversized: oversize.count(stream),
+      };
+    },
 
     close() {
       for (const stop of stops) stop();

@@ -1,75 +1,26 @@
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
-import { type Clock, scheduleEvery, systemClock } from "../core/clock.ts";
+import { scheduleEvery, systemClock } from "../core/clock.ts";
 import { defaultPunchPort } from "../core/punch-url.ts";
-import { type Random, systemRandom } from "../core/random.ts";
-import { choosePlane, type PlaneChoice } from "../data-plane/choose-plane.ts";
+import { systemRandom } from "../core/random.ts";
+import { choosePlane } from "../data-plane/choose-plane.ts";
 import { createPlane, parseEngine } from "../data-plane/create-plane.ts";
-import type { EngineName, PlaneCounters } from "../data-plane/data-plane.ts";
-import { createMemorySwitches, type SwitchStore } from "../data-plane/nat/switches.ts";
-import type { OpenOptions } from "../relay/bare-punch.ts";
+import type { PlaneCounters } from "../data-plane/data-plane.ts";
+import { createMemorySwitches } from "../data-plane/nat/switches.ts";
 import { type Effects, noEffects } from "../relay/events.ts";
 import type { ForwardingChange, HoleId } from "../relay/forwarding.ts";
 import type { Hole } from "../relay/holes.ts";
-import { defaultLimits, type Limits } from "../relay/limits.ts";
+import { defaultLimits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
-import type { Snapshot } from "../relay/saved.ts";
-import { checkStreams, createStream, ingestPortsOf, type StreamOptions } from "../relay/stream.ts";
+import { checkStreams, createStream, ingestPortsOf } from "../relay/stream.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
 import { createDescriptions, type Descriptions } from "./descriptions.ts";
-import type { Sdp } from "../sdp/session.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createMediaDesk } from "./media-desk.ts";
+import type { RelayOptions } from "./relay-options.ts";
 import { createRelayPorts } from "./relay-ports.ts";
-import type { ListeningStream, ServerEvent } from "./server-events.ts";
-import type { DescribedCodec } from "./stream-media.ts";
+import type { ListeningStream } from "./server-events.ts";
 import { describeStream, ingestComponents, startWarnings } from "./start-lines.ts";
 import { createTally } from "./tally.ts";
-
-/** What a relay is started with. */
-export interface RelayOptions {
-  /** The streams it carries; the first is the bare punch's. */
-  readonly streams: readonly StreamOptions[];
-  /** IP literal to bind; default: every address of this host. */
-  readonly listen?: string;
-  /** Host that is printed in URLs, for a host behind a cloud's 1:1 NAT. Default: the first address that is not loopback. */
-  readonly publicAddress?: string;
-  /** Default 9000; 0: any free port. */
-  readonly punchPort?: number;
-  /** Secret of time-limited credentials. Default: none are taken. */
-  readonly authSecret?: string;
-  /** Takes the seed's bare punch. Default: never. */
-  readonly open?: OpenOptions;
-  /** Default: `defaultLimits`. */
-  readonly limits?: Limits;
-  /** Default `userspace`. */
-  readonly plane?: PlaneChoice;
-  /** What the userspace plane moves packets with. Default: PUNCHCAST_ENGINE, else the best that runs here. */
-  readonly engine?: EngineName;
-  /** Whether newcomers are shown what has been since the last key frame, before they join live. Default true. */
-  readonly cache?: boolean;
-  /** Keeps who watches and who publishes over a relay that was killed, for planes that go on without it. Default: nothing. */
-  readonly journal?: Journal;
-  /** Keeps the kernel switches that the nat plane changes as they were found, over a crash. Default: in memory only. */
-  readonly switches?: SwitchStore;
-  /** How often `stats` is told, in ms. Default 1000. */
-  readonly statsIntervalMs?: number;
-  /** SDP texts by stream, which outrank what publishers and packets tell. Default: none. */
-  readonly sdp?: ReadonlyMap<string, string>;
-  readonly onEvent?: (event: ServerEvent) => void;
-  /** Default: the system's. */
-  readonly clock?: Clock;
-  /** Default: the system's. */
-  readonly random?: Random;
-}
-
-/** Where a relay keeps what it needs to go on after it was killed. */
-export interface Journal {
-  /** What was written last, and how long ago, in ms; `undefined` if there is nothing. */
-  load(): Promise<{ readonly snapshot: Snapshot; readonly agoMs: number } | undefined>;
-  save(snapshot: Snapshot): Promise<void>;
-  /** Forgets it: the relay stopped in order. */
-  clear(): Promise<void>;
-}
 
 /** A running relay. */
 export interface Relay {
@@ -124,7 +75,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const paths = await createPathMtu();
   const desk = createMediaDesk({
     ...{ streams, core, clock, random: options.random ?? systemRandom, cache: options.cache ?? true },
-    described: (stream, component, payloadType) => codecIn(descriptions.told(stream), component, payloadType),
+    described: descriptions.codecOf,
     deliver: (component, bytes, flow) => plane.deliver(component, bytes, flow),
     onRestart: (stream, component, kind) => onEvent({ event: "publisher-restarted", stream, component, kind }),
     send: ports.send,
@@ -230,7 +181,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   async function tellStats(): Promise<void> {
     const carried = await readPlane();
     const uptimeMs = Math.round(clock.now() - startedAt);
-    onEvent({ event: "stats", uptimeMs, ...tally.report(core, carried), sendErrors: ports.sendErrors() });
+    onEvent({ event: "stats", uptimeMs, ...tally.report(core, carried, desk.fare), sendErrors: ports.sendErrors() });
   }
 
   async function writeJournal(): Promise<void> {
@@ -294,12 +245,4 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 
 function* consentsLeft(holes: Iterable<Hole>, now: number): Iterable<readonly [HoleId, number]> {
   for (const { id, expiresAt } of holes) yield [id, expiresAt - now];
-}
-
-/** What an SDP says of a payload type on a component: track i is component 2i. */
-function codecIn(sdp: Sdp | undefined, component: number, payloadType: number): DescribedCodec | undefined {
-  const media = sdp?.media[component >> 1];
-  const { codec, clockRate } = media?.formats.find((format) => format.payloadType === payloadType) ?? {};
-  if (media === undefined || codec === undefined || clockRate === undefined) return undefined;
-  return { kind: media.kind === "video" ? "video" : "audio", codec, clockRate };
 }

@@ -1,5 +1,7 @@
-import type { RestartKind } from "../media/ingest-statistics.ts";
 import type { Counters } from "../data-plane/data-plane.ts";
+import type { IngestSnapshot, RestartKind } from "../media/ingest-statistics.ts";
+import type { RepairCounters } from "../media/relayed-track.ts";
+import type { ReportSummary } from "../media/report-aggregator.ts";
 import type { RelayEvent } from "../relay/events.ts";
 
 /** One stream as it was started. */
@@ -17,14 +19,28 @@ export interface ListeningStream {
 }
 
 /** What went through one component from the publisher, since the relay started. */
-export interface IngestCounters {
+export interface IngestCounters extends Partial<IngestFare> {
   readonly component: number;
   readonly packets: number;
   readonly bytes: number;
 }
 
+/** How a component fares on the publisher's leg, as far as the relay sees its packets (not in the nat plane). */
+export type IngestFare = Omit<IngestSnapshot, "packets" | "bytes" | "lastKeyFrameAtMs">;
+
+/** How a stream fares beyond what the forwarding plane counts. */
+export interface StreamFare {
+  readonly ingest: (component: number) => IngestFare | undefined;
+  /** What its viewers say of their legs, track by track (component of its RTP); those of whom no report came are missing. */
+  readonly viewers: readonly ({ readonly component: number } & ReportSummary)[];
+  /** Packets sent again to viewers, and those asked for that were not; since the start. */
+  readonly repair: RepairCounters;
+  /** Packets larger than a viewer's path takes in one piece, since that is known. */
+  readonly oversized: number;
+}
+
 /** One stream's figures; totals since the relay started. */
-export interface StreamStats {
+export interface StreamStats extends Omit<StreamFare, "ingest"> {
   readonly name: string;
   readonly publisherLive: boolean;
   /** Open holes now. */

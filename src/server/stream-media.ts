@@ -64,7 +64,8 @@ export interface StreamMedia {
   wire(now: number): Omit<WireStream, "name"> | undefined;
   /** How a component fares on the publisher's leg; `undefined` before its first packet. */
   ingest(component: number, now: number): IngestSnapshot | undefined;
-  track(component: number): RelayedTrack | undefined;
+  /** Each track with the component of its RTP. */
+  tracks(): readonly (readonly [number, RelayedTrack])[];
 }
 
 /** What nothing has come of for so long is over: its last picture would be shown as if it were now. */
@@ -208,7 +209,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     },
 
     ingest: (component, now) => lanes.get(component)?.ingest.snapshot(now),
-    track: (component) => lanes.get(component)?.track,
+    tracks: () => [...lanes].map(([component, { track }]) => [component, track] as const),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Counters, PlaneCounters } from "../data-plane/data-plane.ts";
 import type { ComponentId } from "../relay/forwarding.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
-import type { StreamStats } from "./server-events.ts";
+import type { StreamFare, StreamStats } from "./server-events.ts";
 
 /** Counts what came in and what was refused. */
 export interface Tally {
@@ -20,6 +20,7 @@ export interface Tally {
   report(
     core: RelayCore,
     plane: Pick<PlaneCounters, "components" | "notSent" | "refused">,
+    fareOf: (stream: string) => StreamFare,
   ): { readonly streams: readonly StreamStats[]; readonly refused: Readonly<Record<string, number>> };
 }
 
@@ -34,6 +35,7 @@ export function createTally(streams: readonly Stream[]): Tally {
     stream: Stream,
     core: RelayCore,
     { components, notSent }: Pick<PlaneCounters, "components" | "notSent">,
+    { ingest, ...fare }: StreamFare,
   ): StreamStats {
     const sent = stream.componentIds.map((id) => components.get(id) ?? none);
     const reasons: Record<string, number> = {};
@@ -45,9 +47,13 @@ export function createTally(streams: readonly Stream[]): Tally {
       name: stream.name,
       publisherLive: core.publishers.isLive(stream.name),
       holes: core.holes.count(stream.name),
-      in: stream.componentIds.map((id, component) => ({ component, packets: 0, bytes: 0, ...ins.get(id) })),
+      in: stream.componentIds.map((id, component) => {
+        const counted = ins.get(id) ?? { packets: 0, bytes: 0 };
+        return { ...ingest(component), component, ...counted };
+      }),
       out: { packets: sum("packets"), bytes: sum("bytes"), drops: sum("drops") },
       ...(notSent && { notSent: reasons }),
+      ...fare,
     };
   }
 
@@ -73,8 +79,8 @@ export function createTally(streams: readonly Stream[]): Tally {
     countRefusal(reason) {
       refused.set(reason, (refused.get(reason) ?? 0) + 1);
     },
-    report: (core, plane) => ({
-      streams: streams.map((stream) => reportOne(stream, core, plane)),
+    report: (core, plane, fareOf) => ({
+      streams: streams.map((stream) => reportOne(stream, core, plane, fareOf(stream.name))),
       refused: { ...nonZero(plane.refused), ...Object.fromEntries(refused) },
     }),
   };
