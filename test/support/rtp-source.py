@@ -37,6 +37,9 @@ for index, seconds in enumerate(map(float, sys.argv[4:])):
     for number in range(int(seconds * rate)):
         time.sleep(max(0, start + number / rate - time.monotonic()))
         clock = int(time.monotonic() * 90000) & 0xFFFFFFFF
+        # A signal must not come between the two: what was sent is counted.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         sock.sendto(struct.pack("!BBHII", 0x80, 96, sent & 0xFFFF, clock, 0x5EED) + bytes(188), (host, port))
         sent += 1
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 stop()
