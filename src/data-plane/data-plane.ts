@@ -52,6 +52,11 @@ export interface DataPlane {
   readonly name: DataPlaneName;
   /** How many holes one component can have: 1 where the kernel's NAT carries the media, else `Infinity`. */
   readonly holesPerComponent: number;
+  /**
+   * True if user space sees every packet: those that the plane carried by itself are told to `onMedia`. Then newcomers can be
+   * shown what has been, since a hole is served from the moment that `apply` resolves, and not before.
+   */
+  readonly showsMedia: boolean;
   /** True if media goes on flowing when the relay is killed, so that the next one should know who watches. */
   readonly survivesRelay: boolean;
   /**

@@ -36,6 +36,8 @@ export interface RepairCounters {
 export interface RelayedTrack {
   /** Takes a packet of media; `now` is its arrival, in ms of a monotonic clock. */
   onMedia(bytes: Uint8Array, now: number): void;
+  /** Somebody new watches, and has nothing to begin with. */
+  wantKeyFrame(): void;
   /** A key frame began: whoever asked for one is served. */
   onKeyFrame(): void;
   /** Takes the publisher's RTCP as it came, and as it went on to the viewers. */
@@ -90,6 +92,10 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
       if (historyMs === 0) return;
       history ??= createPacketHistory({ maxAgeMs: historyMs });
       history.add(bytes, now);
+    },
+
+    wantKeyFrame() {
+      if (mediaSsrc !== undefined) requests.onRequest("", { type: "pli", senderSsrc: reports.ssrc(), mediaSsrc });
     },
 
     onKeyFrame: requests.onKeyFrame,

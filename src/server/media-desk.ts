@@ -113,6 +113,14 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     answerPublisher(found.stream, found.media);
   }
 
+  /** Who joins live waits for a key frame, and the publisher may be one that makes them when asked. */
+  function welcome(component: ComponentId): void {
+    const found = at.get(component);
+    if (found === undefined) return;
+    found.media.welcome(found.component);
+    answerPublisher(found.stream, found.media);
+  }
+
   const stops = [
     scheduleEvery(clock, pollMs, () => {
       for (const [name, media] of medias) answerPublisher(name, media);
@@ -159,7 +167,9 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
         if (change.type !== "close-hole") continue;
         for (const media of medias.values()) media.forget(change.hole);
       }
-      return replays.take(changes);
+      const now = replays.take(changes);
+      for (const change of now) if (change.type === "open-hole") welcome(change.component);
+      return now;
     },
 
     media: (stream) => medias.get(stream),

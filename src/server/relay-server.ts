@@ -74,7 +74,13 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   });
   const paths = await createPathMtu();
   const desk = createMediaDesk({
-    ...{ streams, core, clock, random: options.random ?? systemRandom, cache: options.cache ?? true },
+    ...{
+      streams,
+      core,
+      clock,
+      random: options.random ?? systemRandom,
+      cache: plane.showsMedia && (options.cache ?? true),
+    },
     described: descriptions.codecOf,
     deliver: (component, bytes, flow) => plane.deliver(component, bytes, flow),
     onRestart: (stream, component, kind) => onEvent({ event: "publisher-restarted", stream, component, kind }),

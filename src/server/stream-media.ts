@@ -56,6 +56,8 @@ export interface StreamMedia {
   onMoved(component: number): void;
   /** A hole closed. */
   forget(hole: string): void;
+  /** A newcomer joins this component live. */
+  welcome(component: number): void;
   /** What a newcomer of this component is shown first. */
   pastOf(component: number, now: number): Past | undefined;
   /** RTCP for the publisher that is due. */
@@ -190,6 +192,8 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     forget(hole) {
       for (const { track } of lanes.values()) track.forget(hole);
     },
+
+    welcome: (component) => lanes.get(component)?.track.wantKeyFrame(),
 
     pastOf(component, now) {
       if (cache === undefined || now - lastAt > staleMs) return undefined;

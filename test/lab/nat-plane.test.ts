@@ -94,7 +94,7 @@ test(
       withLab(seedScene({ ipv6: true }), async (lab) => {
         const host = lab.host("relay");
         const look =
-          "nft list ruleset; sysctl -a 2>/dev/null | grep -E 'forward|accept_redirects'; conntrack -L 2>/dev/null";
+          "nft list ruleset; sysctl -a 2>/dev/null | grep -E 'forward|accept_redirects'; conntrack -L -p udp 2>/dev/null";
         // The source sends on to a closed port. As long as the kernel tracks anything it may track that, but not translate it.
         const untranslated = /^udp .* src=(\S+) dst=(\S+) sport=\d+ dport=9099 .* src=\2 dst=\1 .*\n/gm;
         const settings = async (): Promise<string> => (await shell(host, look)).replaceAll(untranslated, "");

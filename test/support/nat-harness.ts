@@ -52,6 +52,7 @@ export function planeLab(lab: Lab): PlaneLab {
       driver,
       name: "nat",
       holesPerComponent: 1,
+      showsMedia: false,
       survivesRelay: true,
       start: (_ports, initial) => driver.call("start", initial),
       deliver: () => {},

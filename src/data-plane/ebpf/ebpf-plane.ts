@@ -166,6 +166,7 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
   return {
     name: "ebpf",
     holesPerComponent: Number.POSITIVE_INFINITY,
+    showsMedia: true,
     survivesRelay: true,
 
     start: (on, initial) => {

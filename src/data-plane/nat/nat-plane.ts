@@ -168,6 +168,7 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
   return {
     name: "nat",
     holesPerComponent: 1,
+    showsMedia: false,
     survivesRelay: true,
 
     async start(ports, initial) {

@@ -62,6 +62,7 @@ export function createUserspacePlane(send: PacketSender): DataPlane {
   return {
     name: "userspace",
     holesPerComponent: Number.POSITIVE_INFINITY,
+    showsMedia: true,
     survivesRelay: false,
 
     start(_ports, initial) {

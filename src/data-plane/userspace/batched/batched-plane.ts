@@ -113,6 +113,7 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segment
   return {
     name: "userspace",
     holesPerComponent: Number.POSITIVE_INFINITY,
+    showsMedia: true,
     survivesRelay: false,
 
     async start({ punch }, initial) {
