@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { createRateMeter } from "../media/rate-meter.ts";
 import type { ComponentId, ForwardingChange, HoleId, HoleTarget } from "../relay/forwarding.ts";
 
 /** What a component's newcomers are shown first: the packets since the last key frame. */
@@ -37,8 +38,12 @@ const speed = 2;
 /** Fine enough that the packets of two frames at 60 a second do not become one burst. */
 const stepMs = 5;
 
-/** Holes that catch up at a time, of all streams; who comes beyond that joins live, so a crowd at the door starves nobody. */
+/**
+ * Holes that catch up at a time, of all streams, and packets that they may be sent in a second: a fifth of what one core can
+ * send. Who comes beyond that joins live, so a crowd at the door starves nobody.
+ */
 const mostReplays = 64;
+const mostPerSecond = 20_000;
 
 interface Replay {
   readonly change: ForwardingChange & { type: "open-hole" };
@@ -54,11 +59,17 @@ interface Replay {
 /** None at first. */
 export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings): Replays {
   const replays = new Map<HoleId, Replay>();
+  // Counts packets: each is one.
+  const rate = createRateMeter();
   let stop: (() => void) | undefined;
   let packets = 0;
 
+  function hasRoom(): boolean {
+    return replays.size < mostReplays && rate.bytesPerSecond(clock.now()) < mostPerSecond;
+  }
+
   function begin(change: ForwardingChange & { type: "open-hole" }): boolean {
-    const past = replays.size < mostReplays ? pastOf(change.component) : undefined;
+    const past = hasRoom() ? pastOf(change.component) : undefined;
     const cursor = past?.start();
     const first = cursor === undefined ? undefined : past?.read(cursor);
     if (past === undefined || cursor === undefined || first === undefined) return false;
@@ -84,6 +95,7 @@ export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings)
       send(replay.target, packet.bytes);
       replay.cursor = packet.next;
       packets += 1;
+      rate.onPacket(1, now);
     }
     return true;
   }

@@ -11,6 +11,7 @@ import { createSenderReportRepair } from "../media/sender-report-repair.ts";
 import { createKeyFrameCache } from "../media/stream-cache.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
 import { decodeRtp } from "../rtp/header.ts";
+import { videoCodec } from "../rtp/payload/inspect.ts";
 import type { WireStream, WireTrack } from "../sdp/infer.ts";
 import type { TrackFacts } from "../sdp/track-facts.ts";
 import type { Past } from "./replays.ts";
@@ -197,6 +198,9 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
 
     pastOf(component, now) {
       if (cache === undefined || now - lastAt > staleMs) return undefined;
+      const known = lanes.get(component & ~1)?.codec?.value;
+      // What has no key frames that are known here can be joined at any time, as far as anybody can tell.
+      if (known === undefined || (known.kind === "video" && videoCodec(known.codec) === undefined)) return undefined;
       return { start: () => cache.start(component), read: (cursor) => cache.read(component, cursor) };
     },
 

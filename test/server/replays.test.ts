@@ -140,3 +140,17 @@ test("beyond 64 at a time newcomers join live", () => {
   assert.equal(bench.replays.take(holes).length, 6);
   bench.replays.close();
 });
+
+test("a newcomer joins live while those who catch up already get 20,000 packets a second", () => {
+  const clock = createFakeClock(1_000);
+  const past: Past = {
+    start: () => 0,
+    read: (number) => (number < 30_000 ? { atMs: number / 40, bytes: Uint8Array.of(1), next: number + 1 } : undefined),
+  };
+  const replays = createReplays({ pastOf: () => past, send() {}, open: () => Promise.resolve(), clock });
+  assert.equal(replays.take([open]).length, 0);
+  clock.advance(200);
+  assert.equal(replays.take([{ ...open, hole: "b" }]).length, 0, "16,000 so far");
+  clock.advance(200);
+  assert.equal(replays.take([{ ...open, hole: "c" }]).length, 1);
+});
