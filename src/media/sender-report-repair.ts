@@ -31,7 +31,9 @@ export interface SenderReportRepair {
    * that the compound still begins with a report, and `onRtp` tells it later. The datagram may be kept. Sane reports and all other packets stay byte for byte.
    */
   onRtcp(track: number, datagram: Uint8Array, arrivalMs: number): Uint8Array;
-  /** The publisher began a track anew: what was learned of it no longer holds. */
+  /**
+   * The publisher began a track anew, as its packets have shown just now: what was learned of it before them no longer holds.
+   */
   onRestart(track: number): void;
   /** Whether any report of the track was found wrong since it began. */
   isRepairing(track: number): boolean;
@@ -46,11 +48,17 @@ export interface SenderReportRepairOptions {
 /** Sources followed per track: one, and perhaps its repair stream. A flood of invented SSRCs costs no more. */
 const maxSources = 4;
 
+/** A restart is proven by two packets in a row; a source of so few has begun with it, with the report that came before. */
+const newPackets = 8;
+
 interface FollowedSource {
   readonly source: ReportSource;
   readonly estimator: ClockRateEstimator;
   payloadType: number;
+  /** As its last report has it. */
   packetCount: number;
+  /** Packets that came. */
+  heard: number;
   /** The datagram of a report that was kept back, and where in it the report stands. */
   withheld: { readonly datagram: Uint8Array; readonly at: number } | undefined;
 }
@@ -93,7 +101,14 @@ export function createSenderReportRepair(options: SenderReportRepairOptions = {}
       return rate === undefined ? undefined : { rate, kind: facts?.kind ?? (rate === 90_000 ? "video" : "audio") };
     };
     const source = createReportSource(clock);
-    const followed: FollowedSource = { source, estimator, payloadType: -1, packetCount: 0, withheld: undefined };
+    const followed: FollowedSource = {
+      source,
+      estimator,
+      payloadType: -1,
+      packetCount: 0,
+      heard: 0,
+      withheld: undefined,
+    };
     sources.delete(ssrc);
     sources.set(ssrc, followed);
     const [oldest] = sources.keys();
@@ -112,8 +127,9 @@ export function createSenderReportRepair(options: SenderReportRepairOptions = {}
     const { ssrc, packetCount } = report.value;
     let followed = follow(track, ssrc);
     const sources = tracks.get(track);
-    // A count that goes back is a sender that began anew with its SSRC, and this is its first word.
-    if (packetCount < followed.packetCount && sources !== undefined) followed = begin(track, sources, ssrc);
+    // A sender that began anew with its SSRC counts from the start again, and this is its first word.
+    const isAnew = packetCount < followed.packetCount || (packetCount === 0 && followed.heard > 0);
+    if (isAnew && sources !== undefined) followed = begin(track, sources, ssrc);
     followed.packetCount = packetCount;
     const fate = followed.source.onReport(report.value, arrivalMs, common);
     followed.withheld = fate === "withhold" ? { datagram, at } : undefined;
@@ -124,6 +140,7 @@ export function createSenderReportRepair(options: SenderReportRepairOptions = {}
     onRtp(track, packet, arrivalMs, isKeyFrame) {
       const followed = follow(track, packet.ssrc);
       followed.payloadType = packet.payloadType;
+      followed.heard += 1;
       followed.estimator.onPacket(packet.timestamp, arrivalMs);
       followed.source.onRtp(packet, arrivalMs, isKeyFrame);
       if (followed.withheld === undefined) return undefined;
@@ -149,7 +166,8 @@ export function createSenderReportRepair(options: SenderReportRepairOptions = {}
       return fates.size === 0 ? datagram : rewrite(datagram, fates);
     },
     onRestart(track) {
-      tracks.delete(track);
+      const sources = tracks.get(track) ?? new Map<number, FollowedSource>();
+      for (const [ssrc, { heard }] of sources) if (heard > newPackets) sources.delete(ssrc);
       forgetUnusedClock();
     },
     isRepairing: (track) => [...(tracks.get(track)?.values() ?? [])].some(({ source }) => source.isRepaired()),

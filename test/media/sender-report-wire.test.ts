@@ -142,6 +142,50 @@ test("a sender that begins anew with its SSRC shows it by its packet count", () 
   assert.deepEqual(firsts, ["receiver-report", "receiver-report"]);
 });
 
+test("a report that comes before its new run outlives the news of it, and is told in the run's own time", () => {
+  const repair = createSenderReportRepair({ factsOf: () => video });
+  const header = {
+    payloadType: 96,
+    marker: true,
+    headerLength: 12,
+    paddingLength: 0,
+    payload: new Uint8Array(9),
+    ssrc: 1,
+  };
+  const ntp = ntpFromWallMs(startWallMs);
+  const report = encodeRtcp([
+    { type: "sender-report", ssrc: 1, ntp, rtpTimestamp: 1024, packetCount: 0, octetCount: 0, reports: [] },
+  ]);
+  const told = [0, 9_000].map((startMs) => {
+    const kept = decodeRtcp(repair.onRtcp(0, report, startMs));
+    assert.ok(kept.ok && kept.value[0]?.type === "receiver-report");
+    // No other report in between: the count stays where it was.
+    const released = Array.from({ length: 100 }, (_, i) => {
+      const packet = { ...header, sequenceNumber: i, timestamp: 7500 + i * 3600 };
+      const due = repair.onRtp(0, packet, startMs + i * 40, i === 0);
+      if (i === 1 && startMs > 0) repair.onRestart(0);
+      return due === undefined ? [] : [decodeRtcp(due)];
+    }).flat();
+    assert.equal(released.length, 1);
+    const [got] = released[0]?.ok ? released[0].value : [];
+    assert.ok(got?.type === "sender-report");
+    assert.equal(got.rtpTimestamp, 7500);
+    return wallMsFromNtp(got.ntp) - startWallMs;
+  });
+  assertNear(told, 0, 0.5);
+  const later = decodeRtcp(
+    repair.onRtcp(
+      0,
+      encodeRtcp([
+        { type: "sender-report", ssrc: 1, ntp, rtpTimestamp: 367_500, packetCount: 100, octetCount: 0, reports: [] },
+      ]),
+      13_000,
+    ),
+  );
+  assert.ok(later.ok && later.value[0]?.type === "sender-report");
+  assertNear([wallMsFromNtp(later.value[0].ntp) - startWallMs], 4_000, 20.5);
+});
+
 test("ffmpeg's own reports pass", () => {
   for (const name of ["ffmpeg-h264", "ffmpeg-opus", "ffmpeg-aac"]) {
     const repair = createSenderReportRepair();
