@@ -44,7 +44,11 @@ function plane(choice: PlaneChoice): Contender {
       const relay = network.spawn("relay", "env", [`PUNCHCAST_ENGINE=${choice.engine ?? ""}`, ...command]);
       const nextLine = lineReader(relay);
       while (JSON.parse(await nextLine()).event !== "listening");
-      relay.stdout?.resume();
+      // A pipe that nobody empties would hold the relay up.
+      const drain = async (): Promise<never> => {
+        for (;;) await nextLine();
+      };
+      drain().catch(() => {});
       return {
         process: relay,
         async stop() {
