@@ -8,6 +8,8 @@ export interface TimedPacket {
 export interface ArrivalClock {
   /** Takes one packet; `isKeyFrame` says that a key frame begins with it. */
   onPacket(packet: TimedPacket, arrivalMs: number, isKeyFrame: boolean): void;
+  /** The picture of this timestamp, which came a while ago, is a key frame. */
+  onKeyFrame(timestamp: number, arrivalMs: number): void;
   /** Milliseconds that `timestamp` lies after the source's first one, over any number of wraps. */
   mediaMs(timestamp: number): number;
   /** What to add to `mediaMs` to get the time at which that instant arrived; `undefined` before there is evidence. */
@@ -54,6 +56,9 @@ export function createArrivalClock(clockRate: number, kind: "audio" | "video"): 
   return {
     mediaMs: (timestamp) => (first === undefined ? 0 : mediaMs(timestamp)),
     offsetMs: () => (keyFrames.length > 0 ? Math.min(...keyFrames) : recent.value()),
+    onKeyFrame(timestamp, arrivalMs) {
+      if (first !== undefined) addKeyFrame(arrivalMs - mediaMs(timestamp));
+    },
     onPacket({ sequenceNumber, timestamp }, arrivalMs, isKeyFrame) {
       if (first === undefined) {
         first = timestamp;

@@ -184,12 +184,13 @@ export function createContinuedTrack(options: ContinuedTrackOptions): ContinuedT
     push(bytes, now) {
       release(now);
       const packet = readArrival(bytes, now);
-      const { ssrc, sequenceNumber } = packet;
+      const { ssrc, sequenceNumber, timestamp } = packet;
       // Until two packets of a source have followed on each other, the next one has as good a claim.
       const isOpen = previous === undefined && present?.progress.advances === 0 && present.run.ssrc !== ssrc;
       if (present === undefined || isOpen) {
-        present = { run: firstRun(ssrc, sequenceNumber, now), progress: new RunProgress(packet, knownRate) };
-        deliver(bytes);
+        const run = firstRun(ssrc, sequenceNumber, timestamp, now);
+        present = { run, progress: new RunProgress(packet, knownRate) };
+        deliver(renumber(run, bytes));
       } else if (ssrc === present.run.ssrc) pushOwn(packet, present);
       else pushOther(packet, present);
     },

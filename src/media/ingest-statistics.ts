@@ -58,6 +58,8 @@ export interface IngestOptions {
   readonly clockRateOf?: (payloadType: number) => number | undefined;
   /** Name in the rtpmap of a payload type; asked again every 64 packets. Default: none. */
   readonly codecOf?: (payloadType: number) => string | undefined;
+  /** Told during `onPacket` that key frames are looked for from this packet on, since the codec has become known. */
+  readonly onVideoCodec?: (codec: VideoCodec) => void;
   /** Told during `onPacket` that the packet begins a key frame, or shows its frame to be one. */
   readonly onKeyFrame?: () => void;
 }
@@ -71,7 +73,7 @@ const rateWindowMs = 1000;
  */
 const otherSourceMs = 500;
 
-/** A codec may be recognised while packets come; asking that seldom costs nothing and is within a second of any stream. */
+/** Once a codec is known it hardly changes; asking that seldom costs nothing. Until then every packet asks. */
 const refreshPackets = 64;
 
 /** Makes the statistics of one component. */
@@ -115,7 +117,7 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
     if (packet.payloadType !== payloadType) refresh(packet.payloadType);
     heardAtMs = arrivalMs;
     untilRefresh -= 1;
-    if (untilRefresh <= 0) refresh(packet.payloadType);
+    if (untilRefresh <= 0 || codec === undefined) refresh(packet.payloadType);
     if (highest === -1 || ((packet.sequenceNumber - highest) << 16) >> 16 > 0) {
       if (packet.timestamp !== timestamp || highest === -1) countFrame(arrivalMs);
       highest = packet.sequenceNumber;
@@ -136,6 +138,7 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
     if (known === trackedCodec) return;
     trackedCodec = known;
     tracker = known === undefined ? undefined : createAccessUnitTracker(known);
+    if (known !== undefined) options.onVideoCodec?.(known);
   }
 
   function countFrame(arrivalMs: number): void {

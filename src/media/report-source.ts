@@ -23,6 +23,8 @@ export interface WallClockEvidence {
 /** The reports of one source (SSRC), against its packets. */
 export interface ReportSource {
   onRtp(packet: TimedPacket, arrivalMs: number, isKeyFrame: boolean): void;
+  /** The picture of this timestamp, which came a while ago, is a key frame. */
+  onKeyFrame(timestamp: number, arrivalMs: number): void;
   onReport(report: SenderReport, arrivalMs: number, common: CommonClock): ReportFate;
   /** The wall-clock time of this timestamp, if a report was withheld and the packets since show the time; said once. */
   release(rtpTimestamp: number, nowMs: number, common: CommonClock): number | undefined;
@@ -129,6 +131,10 @@ export function createReportSource(clock: () => { rate: number; kind: "audio" | 
         for (const each of early) arrivals.onPacket(each, each.arrivalMs, each.isKeyFrame);
         early = [];
       } else arrivals.onPacket({ sequenceNumber, timestamp }, arrivalMs, isKeyFrame);
+    },
+    onKeyFrame(timestamp, arrivalMs) {
+      if (arrivals !== undefined) arrivals.onKeyFrame(timestamp, arrivalMs);
+      else early = early.map((each) => (each.timestamp === timestamp ? { ...each, isKeyFrame: true } : each));
     },
     onReport({ ntp, rtpTimestamp, packetCount }, arrivalMs, common) {
       const report = { rtpTimestamp, wallMs: wallMsFromNtp(ntp), atMs: arrivalMs };

@@ -19,15 +19,20 @@ export interface Run {
   readonly restart: Restart | undefined;
 }
 
-/** The first run of a track: its numbers stay as they are. */
-export function firstRun(ssrc: number, firstSequenceNumber: number, now: number): Run {
-  const unchanged = { sequenceShift: 0, timestampShift: 0, restart: undefined };
+/**
+ * The first run of a track: its numbers stay as they are. Only a first timestamp of 0, as MP4Box's sound has, becomes 1 and
+ * all others follow: ffmpeg takes 0 for none, and plays the first packets twice over until a report comes.
+ */
+export function firstRun(ssrc: number, firstSequenceNumber: number, firstTimestamp: number, now: number): Run {
+  const timestampShift = firstTimestamp === 0 ? 1 : 0;
+  const unchanged = { sequenceShift: 0, timestampShift, restart: undefined };
   return { ...{ ssrc, publicSsrc: ssrc, firstSequenceNumber, beganAt: now }, ...unchanged };
 }
 
 /** True if players see the publisher's own numbers. */
 export function isUnchanged(run: Run): boolean {
-  return run.restart === undefined && run.sequenceShift === 0 && run.ssrc === run.publicSsrc;
+  const { restart, sequenceShift, timestampShift, ssrc, publicSsrc } = run;
+  return restart === undefined && sequenceShift === 0 && timestampShift === 0 && ssrc === publicSsrc;
 }
 
 /** Puts the numbers that players see into an RTP packet of this run, in place; those of an unchanged run are not touched. */

@@ -25,6 +25,8 @@ export interface SenderReportRepair {
    * the packet, when a report that was kept back can be told now: with this packet's timestamp and its time.
    */
   onRtp(track: number, packet: RtpPacket, arrivalMs: number, isKeyFrame: boolean): Uint8Array | undefined;
+  /** A packet from before turns out to begin a key frame: the codec has become known only now. */
+  onKeyFrame(track: number, packet: RtpPacket, arrivalMs: number): void;
   /**
    * Takes one RTCP datagram of a track and returns what viewers shall get: the same bytes, or a copy in which a report's
    * NTP timestamp is another. A report that nothing can be made of yet becomes a receiver report with the same blocks, so
@@ -151,6 +153,9 @@ export function createSenderReportRepair(options: SenderReportRepairOptions = {}
       const report = rewrite(datagram, new Map([[at, { wallMs }]]));
       writeUint32(report, at + rtpTimestampAt, packet.timestamp);
       return report;
+    },
+    onKeyFrame(track, { ssrc, timestamp }, arrivalMs) {
+      tracks.get(track)?.get(ssrc)?.source.onKeyFrame(timestamp, arrivalMs);
     },
     onRtcp(track, datagram, arrivalMs) {
       const fates = new Map<number, Exclude<ReportFate, "pass">>();

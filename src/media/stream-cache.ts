@@ -20,6 +20,8 @@ export interface StreamCache {
    * Cursors count a component's packets, so a reader goes on at `next` while packets are being added.
    */
   read(component: number, cursor: number): CachedPacket | undefined;
+  /** Looks at all that is kept of a component once more: only now can its key frames be told. */
+  revise(component: number, isKeyStart: (bytes: Uint8Array, atMs: number) => boolean): void;
   /**
    * Where a newcomer begins; `undefined` if nothing can be decoded yet. Ask for all components at one time. Video begins
    * at its newest key frame; the rest at what arrived since the last of the videos began, or 0.5 s ago if there is no
@@ -46,8 +48,11 @@ export interface KeyFrameCacheOptions {
 /** What a newcomer gets of a stream without video: enough to fill a player's buffer, too little to be heard as a delay. */
 const soundMs = 500;
 
-/** What is kept of a stream without video: a newcomer that is served at twice the rate is done with 0.5 s by then. */
-const soundKeptMs = 2 * soundMs;
+/**
+ * What is kept of a stream without video. Not less, since a video is one only once its codec has been recognised, and its
+ * first key frame lies before that; not more, since it is of no use for sound.
+ */
+const soundKeptMs = 4 * soundMs;
 
 /** A packet at most this many behind the newest is late; one further behind is a sender that started again. */
 const lateMax = 100;
@@ -130,11 +135,20 @@ export function createKeyFrameCache(options: KeyFrameCacheOptions = {}): StreamC
       track.report = undefined;
       if (isKeyStart) videos.add(component);
       ring.dropOlder(atMs - (videos.size > 0 ? maxMs : soundKeptMs));
-      const id = ring.push(component, bytes, atMs);
-      const isOfUnit = kind === "rtp" ? followUnit(track, bytes, id) : followDatagram(track, id);
-      if (!isKeyStart || !isOfUnit || track.keyStart === track.unitStart) return;
-      track.previousKeyStart = track.keyStart;
-      track.keyStart = track.unitStart;
+      follow(track, bytes, ring.push(component, bytes, atMs), isKeyStart);
+      if (isKeyStart) dropOldSequences();
+    },
+
+    revise(component, isKeyStart) {
+      const track = trackOf(component);
+      Object.assign(track, { timestamp: -1, keyStart: undefined, previousKeyStart: undefined });
+      for (let id = ring.first(component); id < ring.next(component); id += 1) {
+        const packet = ring.get(component, id);
+        if (packet === undefined) continue;
+        const isKey = isKeyStart(packet.bytes, packet.atMs);
+        if (isKey) videos.add(component);
+        follow(track, packet.bytes, id, isKey);
+      }
       dropOldSequences();
     },
 
@@ -166,6 +180,14 @@ export function createKeyFrameCache(options: KeyFrameCacheOptions = {}): StreamC
       }
     },
   };
+}
+
+/** Notes where the packet's unit begins, and that decoding can begin there. */
+function follow(track: Track, bytes: Uint8Array, id: number, isKeyStart: boolean): void {
+  const isOfUnit = classifyDatagram(bytes) === "rtp" ? followUnit(track, bytes, id) : followDatagram(track, id);
+  if (!isKeyStart || !isOfUnit || track.keyStart === track.unitStart) return;
+  track.previousKeyStart = track.keyStart;
+  track.keyStart = track.unitStart;
 }
 
 /**

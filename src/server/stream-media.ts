@@ -11,7 +11,8 @@ import { createSenderReportRepair } from "../media/sender-report-repair.ts";
 import { createKeyFrameCache } from "../media/stream-cache.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
 import { decodeRtp } from "../rtp/header.ts";
-import { videoCodec } from "../rtp/payload/inspect.ts";
+import { createAccessUnitTracker } from "../rtp/payload/access-unit-tracker.ts";
+import { type VideoCodec, videoCodec } from "../rtp/payload/inspect.ts";
 import type { WireStream, WireTrack } from "../sdp/infer.ts";
 import type { TrackFacts } from "../sdp/track-facts.ts";
 import type { Past } from "./replays.ts";
@@ -107,6 +108,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       ingest: createIngestStatistics({
         clockRateOf,
         codecOf: (payloadType) => codecOf(component, payloadType)?.codec,
+        onVideoCodec: (codec) => revise(component, codec),
         onKeyFrame() {
           isKeyFrame = true;
         },
@@ -116,6 +118,17 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     };
     lanes.set(component, lane);
     return lane;
+  }
+
+  /** Finds the key frames among the packets that came before the codec was known. */
+  function revise(component: number, codec: VideoCodec): void {
+    const tracker = createAccessUnitTracker(codec);
+    cache?.revise(component, (bytes, atMs) => {
+      const packet = decodeRtp(bytes);
+      if (!packet.ok || !tracker.onPacket(packet.value).keyFrame) return false;
+      reports.onKeyFrame(component >> 1, packet.value, atMs);
+      return true;
+    });
   }
 
   /** Asked for every packet, so what was found is believed for a while. */
@@ -134,6 +147,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     const { codec, clockRate } = seen ?? {};
     if (codec === undefined || clockRate === undefined) return undefined;
     return { codec, clockRate, kind: clockRate === videoClockRate ? "video" : "audio" };
+  }
+
+  function recognise({ recogniser }: Lane, bytes: Uint8Array, atMs: number): void {
+    if (!recogniser.isSettled()) recogniser.onDatagram(bytes, atMs);
   }
 
   function noteArrival(atMs: number): void {
@@ -156,13 +173,14 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       noteArrival(atMs);
       const lane = laneOf(component);
       isKeyFrame = false;
+      recognise(lane, bytes, atMs);
       const restart = lane.ingest.onPacket(bytes, atMs);
       if (restart !== undefined) {
         lane.recogniser = createRecogniser();
+        recognise(lane, bytes, atMs);
         reports.onRestart(component >> 1);
         options.onRestart(component, restart);
       }
-      if (!lane.recogniser.isSettled()) lane.recogniser.onDatagram(bytes, atMs);
       lane.track.onMedia(bytes, atMs);
       if (isKeyFrame) lane.track.onKeyFrame();
       const packet = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;

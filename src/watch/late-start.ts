@@ -33,8 +33,8 @@ interface Way {
   state: State;
   /** The next packet in the cache. */
   cursor: number;
-  /** Packets went out since the last tick, and none was refused. */
-  hasPassed: boolean;
+  /** What went out since the last tick, if none was refused. */
+  passed: Uint8Array[];
   /** Ticks until it is asked for again whether somebody listens. */
   pauseTicks: number;
 }
@@ -72,7 +72,7 @@ export function createLateStart(options: LateStartOptions): LateStart {
   function wayOf(component: number): Way {
     let way = ways.get(component);
     if (way === undefined) {
-      way = { state: "absent", cursor: 0, hasPassed: false, pauseTicks: 0 };
+      way = { state: "absent", cursor: 0, passed: [], pauseTicks: 0 };
       ways.set(component, way);
     }
     return way;
@@ -98,9 +98,10 @@ export function createLateStart(options: LateStartOptions): LateStart {
   function ask(component: number, way: Way): void {
     const pinned = clock.now() < togetherUntil ? together.get(component) : undefined;
     const start = pinned ?? cache.start(component);
+    const { passed } = way;
+    way.passed = [];
     if (start === undefined) {
-      if (way.hasPassed) way.state = "live";
-      way.hasPassed = false;
+      if (passed.length > 0) way.state = "live";
       return;
     }
     way.pauseTicks -= 1;
@@ -110,7 +111,15 @@ export function createLateStart(options: LateStartOptions): LateStart {
     if (first === undefined) return;
     way.state = "asked";
     way.cursor = first.next;
-    send(component, first.bytes.slice());
+    if (!includes(passed, first.bytes)) {
+      send(component, first.bytes.slice());
+      return;
+    }
+    // It showed to be the beginning of a key frame only when it had gone out already, and more with it.
+    for (let next = cache.read(component, way.cursor); next !== undefined && includes(passed, next.bytes); ) {
+      way.cursor = next.next;
+      next = cache.read(component, way.cursor);
+    }
   }
 
   /** The first packet was taken: the rest follows. */
@@ -169,7 +178,7 @@ export function createLateStart(options: LateStartOptions): LateStart {
       startTicking();
       liveBytes += bytes.length + datagramOverheadBytes;
       if (way.state !== "absent" || cache.start(component) !== undefined) return;
-      way.hasPassed = true;
+      way.passed.push(bytes);
       send(component, bytes);
     },
 
@@ -179,7 +188,7 @@ export function createLateStart(options: LateStartOptions): LateStart {
       // It was there and has gone: the next one begins anew.
       if (way.state === "behind" || way.state === "live") togetherUntil = 0;
       way.state = "absent";
-      way.hasPassed = false;
+      way.passed = [];
       startTicking();
     },
 
@@ -189,6 +198,9 @@ export function createLateStart(options: LateStartOptions): LateStart {
     },
   };
 }
+
+const includes = (packets: readonly Uint8Array[], bytes: Uint8Array): boolean =>
+  packets.some((each) => Buffer.compare(each, bytes) === 0);
 
 function pairWith(component: number, start: number | undefined): [number, number][] {
   return start === undefined ? [] : [[component, start]];

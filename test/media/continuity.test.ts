@@ -15,6 +15,19 @@ test("until a restart every packet is the one that came", () => {
   assert.deepEqual(by.restarts, []);
 });
 
+test("a first timestamp of 0, which ffmpeg takes for none, becomes 1, and what follows keeps its distance", () => {
+  const by = createRig();
+  by.sound(1, { timestamp: 0 });
+  by.sound(2, { timestamp: 1920 });
+  by.video(1);
+  const report = { ssrc: soundSsrc, ntp: { seconds: 5, fraction: 0 }, packetCount: 2, octetCount: 200, reports: [] };
+  by.rtcp(3, { type: "sender-report", rtpTimestamp: 1920, ...report });
+  assert.deepEqual(outOf(by, 2).map(timestampOf), [1, 1921]);
+  assert.deepEqual(outOf(by, 0).map(timestampOf), [3600]);
+  const [out] = outOf(by, 3).map(({ bytes }) => decodeRtcp(bytes));
+  assert.deepEqual(out?.ok && out.value, [{ type: "sender-report", rtpTimestamp: 1921, ...report }]);
+});
+
 test("the same SSRC from 1 again: numbers go on by one, times by the time that has passed, in both tracks alike", () => {
   const by = createRig();
   play(by, 1, 300);

@@ -38,6 +38,23 @@ function sequencesFrom(cache: StreamCache, component: number, cursor: number): n
   return found;
 }
 
+test("key frames that are told only afterwards count as if they had been told at once", () => {
+  const { cache, add, newcomer } = filling();
+  const plain = (number: number, frame: number, word?: "set"): void =>
+    cache.add(0, rtp(number, frame, word), number, { isKeyStart: false });
+  plain(1, 1);
+  for (const frame of [2, 3]) {
+    plain(10 * frame, frame, "set");
+    plain(10 * frame + 1, frame);
+    cache.add(2, rtp(frame, frame, "sound"), 10 * frame + 2, { isKeyStart: false });
+  }
+  cache.revise(0, (bytes) => [21, 31].includes(((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)));
+  assert.deepEqual(newcomer(0), [30, 31]);
+  assert.deepEqual(newcomer(2), [3]);
+  add(0, rtp(32, 3, "key"), 32);
+  assert.deepEqual(newcomer(0), [30, 31, 32], "the unit goes on");
+});
+
 test("a newcomer begins at the parameter sets in front of the newest key frame, and reads on while packets come", () => {
   const { cache, add, newcomer } = filling();
   assert.equal(newcomer(0), undefined);

@@ -14,9 +14,9 @@ const rtpPacket = (sequenceNumber: number): Uint8Array =>
   );
 
 /** A stream whose component 0 has a key frame every `keyEvery` packets, and a player that may listen or not. */
-function stage(keyEvery = 50) {
+function stage(keyEvery = 50, isKnownVideo = false) {
   const clock = createFakeClock();
-  const cache = createKeyFrameCache();
+  const cache = createKeyFrameCache({ hasKeyFrames: (component) => isKnownVideo && component === 0 });
   const got: [component: number, sequence: number][] = [];
   const listening = new Set<number>();
   let sequence = 0;
@@ -94,6 +94,24 @@ test("without a key frame in the cache packets go out as they come; a key frame 
   listening.add(0);
   await stream(45);
   assert.deepEqual(of(0), count(1, 45));
+  late.close();
+});
+
+test("a key frame that shows only with its second packet does not come twice to who listens already", async () => {
+  const { listening, of, cache, clock, late } = stage(50, true);
+  listening.add(0);
+  for (const [number, isKeyStart] of [
+    [1, false],
+    [2, true],
+    [3, false],
+  ] as const) {
+    const fields = { payloadType: 96, marker: number === 3, sequenceNumber: number, timestamp: 450, ssrc: 7 };
+    const bytes = encodeRtp(fields, new Uint8Array(100));
+    cache.add(0, bytes, clock.now(), { isKeyStart });
+    late.deliver(0, bytes);
+  }
+  await clock.advanceSettling(100);
+  assert.deepEqual(of(0), [1, 2, 3]);
   late.close();
 });
 
