@@ -75,6 +75,8 @@ export interface DataPlane {
    * themselves. Default: not needed.
    */
   renew?(consents: Iterable<readonly [HoleId, number]>): void;
+  /** Tells `onMedia` at once of what was carried by now. Default: it has been told before anything came up to user space. */
+  showMedia?(): void;
   /**
    * Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error.
    * May be called again before it is done: changes are made in the order of the calls. When it resolves, the tap has been

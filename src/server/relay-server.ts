@@ -117,8 +117,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     if (verdict.kind === "media") {
       tally.countIn(verdict.component, bytes.length);
       plane.deliver(verdict.component, desk.onIngest(verdict.component, bytes), { local, publisher: from });
-    } else if (verdict.kind === "feedback") desk.onFeedback(verdict.hole, bytes);
-    else {
+    } else if (verdict.kind === "feedback") {
+      plane.showMedia?.();
+      desk.onFeedback(verdict.hole, bytes);
+    } else {
       if (verdict.reply !== undefined) ports.send(local, from, verdict.reply);
       if (verdict.refusal !== undefined) tally.countRefusal(verdict.refusal);
     }

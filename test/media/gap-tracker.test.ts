@@ -48,6 +48,15 @@ test("asks so many times at most, and not within 10 ms", () => {
   assert.deepEqual(times, [0, 10, 13, 20, 23]);
 });
 
+test("who answers reads at most one request every 2 ms, whatever is lost", () => {
+  const { come, asked, wakeAt } = rig();
+  come(0, 1, 2, 4);
+  assert.deepEqual(asked(0), [3]);
+  come(1, 6);
+  come(1.5, 8);
+  assert.deepEqual([wakeAt(), asked(1.9), asked(2)], [2, [], [5, 7]]);
+});
+
 test("where packets overtake each other it waits as long as they do, or for three later packets", () => {
   const { come, asked, counters } = rig();
   come(0, 1, 2, 4);

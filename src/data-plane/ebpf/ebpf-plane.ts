@@ -187,6 +187,8 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
       if (!isSent || family === 4) users.kernel6.deliver(component, bytes, flow);
     },
 
+    showMedia: () => running?.tap?.look(),
+
     apply: (changes) =>
       inTurn(async () => {
         if (running === undefined) return;

@@ -86,7 +86,11 @@ while (running) {
     else if (socket !== undefined) readSocket(socket);
   }
   const packed = parcel.take();
-  if (packed !== undefined) tell({ type: "up", parcel: packed }, [packed.buffer]);
+  if (packed !== undefined) {
+    // What a viewer asks for again has been sent on before: the main thread must have it when it reads the request.
+    tellCarried();
+    tell({ type: "up", parcel: packed }, [packed.buffer]);
+  }
   if (!carried.isEmpty && performance.now() - carriedAt >= carriedEveryMs) tellCarried();
   // Last, so that what is asked about the counters includes what had arrived before the question.
   if (woken) takeMessages();
