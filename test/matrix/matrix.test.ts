@@ -23,7 +23,9 @@ async function playRow(sender: MatrixSender, clips: Clips, folder: string): Prom
   const cells = new Map<string, Cell>();
   await withCleanup(async (use) => {
     const sdp = await sender.sdp?.(clips);
-    const ingestPort = await freePorts(4);
+    const receivers = matrixReceivers.filter(({ skip }) => !skip);
+    // Agents that start at the same time would find the same ones free.
+    const ingestPort = await freePorts(4 + 4 * receivers.length);
     const relay = use(
       await startRelay(
         {
@@ -38,14 +40,11 @@ async function playRow(sender: MatrixSender, clips: Clips, folder: string): Prom
     assert.ok(stream !== undefined);
     const reference = sender.reference(clips, folder);
     const sending = Promise.withResolvers<void>();
-    const receivers = matrixReceivers.filter(({ skip }) => !skip);
-    // Agents that start at the same time would find the same ones free.
-    const firstPort = await freePorts(4 * receivers.length);
     const over = Promise.withResolvers<void>();
     const playing = receivers.map(async (receiver, i) => {
       // Every other one comes while the stream is live.
       if (i % 2 === 1) await sending.promise.then(() => wait(1_700));
-      const cell = await playCell(receiver, firstPort + 4 * i);
+      const cell = await playCell(receiver, ingestPort + 4 + 4 * i);
       cells.set(receiver.name, cell);
     });
 

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -14,6 +12,7 @@ import { readSdp, writeSdp } from "../../src/sdp/session.ts";
 import { type CapturedDatagram, capture, readPcap } from "../support/captures.ts";
 import { needs } from "../support/needs.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
+import { type Played, startTimedPlayer } from "../support/timed-player.ts";
 import { freePortRow, untilBound } from "../support/udp-ports.ts";
 
 const name = "mp4box-0.8.1-h264-aac";
@@ -43,44 +42,13 @@ function relayed(rtcp: "raw" | "repaired" | "none"): CapturedDatagram[] {
   });
 }
 
-interface Played {
-  readonly complaints: number;
-  /** Presentation times in ms of the decoded pictures and of the sound's frames, in the order of decoding. */
-  readonly times: readonly (readonly number[])[];
-}
-
 /** Plays datagrams to an ffmpeg in real time. */
 async function play(datagrams: readonly CapturedDatagram[], folder: string, label: string): Promise<Played> {
   const basePort = await freePortRow(4, host);
   const sdp = join(folder, `${label}.sdp`);
-  const out = join(folder, `${label}.crc`);
   const description = readSdp(await readFile(path.replace(/pcap$/, "sdp"), "utf8"));
   await writeFile(sdp, writeSdp(rewriteForPlayer(description, { address: host, basePort })));
-  const input = ["-protocol_whitelist", "file,rtp,udp", "-buffer_size", "4000000", "-i", sdp];
-  // Decoded, as a player does it: that is where times that stand still are complained about.
-  const output = [
-    "-fps_mode",
-    "passthrough",
-    "-flush_packets",
-    "1",
-    "-f",
-    "framecrc",
-    out,
-    "-map",
-    "0",
-    "-f",
-    "null",
-    "-",
-  ];
-  const child = spawn("ffmpeg", ["-hide_banner", "-nostdin", "-y", ...input, ...output], {
-    stdio: ["ignore", "ignore", "pipe"],
-    timeout: 40_000,
-  });
-  let log = "";
-  child.stderr.on("data", (chunk) => {
-    log += chunk;
-  });
-  const ended = once(child, "close");
+  const player = startTimedPlayer(sdp, folder, label);
   const socket = createSocket("udp4");
   try {
     await untilBound([0, 1, 2, 3].map((i) => basePort + i));
@@ -91,21 +59,11 @@ async function play(datagrams: readonly CapturedDatagram[], folder: string, labe
       socket.send(payload, basePort + destinationPort - 9099, host);
     }
     await wait(500);
+    return await player.stop();
   } finally {
     socket.close();
-    child.kill("SIGKILL");
+    await player.stop();
   }
-  await ended;
-  const text = await readFile(out, "utf8");
-  const times = [0, 1].map((stream) => {
-    const base = new RegExp(`^#tb ${stream}: (\\d+)/(\\d+)`, "m").exec(text);
-    const tickMs = (Number(base?.[1]) * 1000) / Number(base?.[2]);
-    return Array.from(
-      text.matchAll(new RegExp(`^${stream}, *-?\\d+, *(-?\\d+)`, "gm")),
-      ([, pts]) => Number(pts) * tickMs,
-    );
-  });
-  return { complaints: log.match(/non monotonically increasing dts/gi)?.length ?? 0, times };
 }
 
 /** The largest difference between two rows of times, as far as both go. */
