@@ -1,5 +1,5 @@
+import { createSourceTable } from "../rtp/source-table.ts";
 import { SequenceWindow } from "./sequence-window.ts";
-import { createSourceTable } from "./source-table.ts";
 
 /** How to ask for what is missing. */
 export interface GapTrackerOptions {

@@ -1,9 +1,7 @@
-import { classifyDatagram } from "../rtp/demux.ts";
-import { decodeRtp, type RtpPacket } from "../rtp/header.ts";
+import type { RtpPacket } from "../rtp/header.ts";
 import { type AccessUnitTracker, createAccessUnitTracker } from "../rtp/payload/access-unit-tracker.ts";
 import { type VideoCodec, videoCodec } from "../rtp/payload/inspect.ts";
-import { createReceiveStatistics, type SourceChange } from "../rtp/receive-statistics.ts";
-import { createRateWindow } from "./rate-window.ts";
+import { createReceiveStatistics, type ReceiveStatistics, type SourceChange } from "../rtp/receive-statistics.ts";
 
 /**
  * How a publisher began anew: with the SSRC that it had (its sequence set back, as MP4Box does), with another one, or from
@@ -42,12 +40,18 @@ export interface IngestSnapshot {
 /** Counts what a publisher sends on one component. */
 export interface IngestStatistics {
   /**
-   * Takes one datagram; `arrivalMs` is of a monotonic clock. Returns how the publisher began anew, if it did: sure with the
-   * second packet, or with the first after half a second of silence.
+   * Takes one datagram of `length` bytes, as the RTP packet that it is, or as `undefined` if it is none; `arrivalMs` is of a
+   * monotonic clock. Returns how the publisher began anew, if it did: sure with the second packet, or with the first after
+   * half a second of silence.
    */
-  onPacket(bytes: Uint8Array, arrivalMs: number): RestartKind | undefined;
+  onPacket(packet: RtpPacket | undefined, length: number, arrivalMs: number): RestartKind | undefined;
   /** The publisher's address changed: only the one who receives knows. */
   onNewPort(): void;
+  /** The SSRC and payload type that are heard now, not of repair or comfort noise beside them; -1 before the first packet. */
+  readonly ssrc: number;
+  readonly payloadType: number;
+  /** What arrives, source by source. */
+  readonly received: Pick<ReceiveStatistics, "reception" | "rate">;
   /** What is known at `nowMs`; rates fall to 0 when nothing comes. */
   snapshot(nowMs: number): IngestSnapshot;
 }
@@ -80,7 +84,6 @@ const refreshPackets = 64;
 export function createIngestStatistics(options: IngestOptions = {}): IngestStatistics {
   const { clockRateOf, codecOf } = options;
   const received = createReceiveStatistics(clockRateOf === undefined ? {} : { clockRateOf });
-  const bits = createRateWindow();
   const restarts: Record<RestartKind, number> = { "same-ssrc": 0, "new-ssrc": 0, "new-port": 0 };
   let ssrc = -1;
   let payloadType = -1;
@@ -165,16 +168,16 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
   }
 
   return {
-    onPacket(bytes, arrivalMs) {
-      bits.add(bytes.length * 8, arrivalMs);
-      const read = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
-      if (!read?.ok) {
-        received.onOther(bytes.length);
-        return undefined;
-      }
-      const packet = read.value;
-      const change = received.onRtp(packet, bytes.length, arrivalMs);
-      if (!isFollowed(packet, change, arrivalMs)) return undefined;
+    received,
+    get ssrc() {
+      return ssrc;
+    },
+    get payloadType() {
+      return payloadType;
+    },
+    onPacket(packet, length, arrivalMs) {
+      const change = received.onPacket(packet, length, arrivalMs);
+      if (packet === undefined || !isFollowed(packet, change, arrivalMs)) return undefined;
       const restart = restartOf(packet, change);
       if (restart !== undefined) onRestart(restart);
       follow(packet, arrivalMs);
@@ -187,7 +190,7 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
       const { packets, bytes, lost, duplicates, reordered, jitterMs } = received.snapshot();
       return {
         ...{ packets, bytes, lost, duplicates, reordered, jitterMs },
-        bitrate: bits.perSecond(nowMs),
+        bitrate: 8 * received.rate.bytesPerSecond(nowMs),
         frameRate: nowMs - frameAtMs > 3 * rateWindowMs ? 0 : frameRate,
         ...(keyFrameIntervalMs === undefined ? {} : { keyFrameIntervalMs }),
         ...(keyFrameAtMs === undefined ? {} : { lastKeyFrameAtMs: keyFrameAtMs }),

@@ -36,7 +36,7 @@ interface Lane {
 const entryWidth = 3;
 
 /** What a packet costs beside its bytes, so that many small ones stay within the bound too: its three numbers, rounded up. */
-const overheadBytes = 32;
+export const overheadBytes = 32;
 
 /** Memory at the start: a tenth of a second of a 5 Mbit/s stream. It doubles when needed. */
 const initialBytes = 64 << 10;
@@ -70,22 +70,30 @@ export function createPacketRing(maxBytes: number): PacketRing {
     return found;
   }
 
-  function dropWhile(isToGo: (position: number, atMs: number) => boolean): void {
-    for (let lane = oldest(); lane !== undefined; lane = oldest()) {
-      const at = lane.gone * entryWidth;
-      const position = lane.entries[at] ?? 0;
-      if (!isToGo(position, lane.entries[at + 2] ?? 0)) return;
-      tail = position + (lane.entries[at + 1] ?? 0);
-      count -= 1;
-      lane.gone += 1;
-      // Seldom enough that moving the rest to the front costs next to nothing a packet.
-      if (lane.gone * entryWidth * 2 > lane.entries.length) {
-        lane.entries.splice(0, lane.gone * entryWidth);
-        lane.base += lane.gone;
-        lane.gone = 0;
-      }
+  /** Drops the lane's oldest packet. */
+  function drop(lane: Lane): void {
+    const at = lane.gone * entryWidth;
+    tail = (lane.entries[at] ?? 0) + (lane.entries[at + 1] ?? 0);
+    count -= 1;
+    lane.gone += 1;
+    // Seldom enough that moving the rest to the front costs next to nothing a packet.
+    if (lane.gone * entryWidth * 2 > lane.entries.length) {
+      lane.entries.splice(0, lane.gone * entryWidth);
+      lane.base += lane.gone;
+      lane.gone = 0;
     }
-    tail = head;
+  }
+
+  /** Drops the oldest packets of all lanes as long as this field of theirs, 0 the position or 2 the time, is below. */
+  function dropBelow(field: 0 | 2, limit: number): void {
+    for (let lane = oldest(); lane !== undefined; lane = oldest()) {
+      if ((lane.entries[lane.gone * entryWidth + field] ?? 0) >= limit) return;
+      drop(lane);
+    }
+  }
+
+  function isFull(length: number): boolean {
+    return head - tail + length + (count + 1) * overheadBytes > maxBytes;
   }
 
   function grow(wanted: number): void {
@@ -115,11 +123,10 @@ export function createPacketRing(maxBytes: number): PacketRing {
   return {
     push(lane, bytes, atMs) {
       const { length } = bytes;
-      const isFull = (): boolean => head - tail + length + (count + 1) * overheadBytes > maxBytes;
-      dropWhile(isFull);
+      while (count > 0 && isFull(length)) dropBelow(0, tail + 1);
       const own = laneOf(lane);
       const id = own.base + own.entries.length / entryWidth;
-      if (isFull()) return id;
+      if (isFull(length)) return id;
       if (head - tail + length > memory.length) grow(head - tail + length);
       write(head, bytes);
       own.entries.push(head, length, atMs);
@@ -155,14 +162,11 @@ export function createPacketRing(maxBytes: number): PacketRing {
     },
     dropBefore(lane, id) {
       const { entries, base } = laneOf(lane);
-      const until = entries[(id - base) * entryWidth] ?? head;
-      dropWhile((position) => position < until);
+      dropBelow(0, entries[(id - base) * entryWidth] ?? head);
     },
-    dropOlder(before) {
-      dropWhile((_position, atMs) => atMs < before);
-    },
+    dropOlder: (before) => dropBelow(2, before),
     clear() {
-      dropWhile(() => true);
+      dropBelow(0, head);
       memory = new Uint8Array(Math.min(initialBytes, maxBytes));
     },
   };

@@ -1,30 +1,28 @@
 import { type Random, randomUint32, randomUnit } from "../core/random.ts";
-import type { RtpFields } from "../rtp/header.ts";
 import { middle32 } from "../rtp/ntp.ts";
+import type { ReceiveStatistics } from "../rtp/receive-statistics.ts";
 import { encodeRtcp } from "../rtp/rtcp/compound.ts";
 import { maxReportBlocks, type ReportBlock } from "../rtp/rtcp/report-block.ts";
 import type { SenderReport } from "../rtp/rtcp/sender-report.ts";
 import { describeSource } from "../rtp/rtcp/source-description.ts";
-import { SourceStatistics } from "../rtp/source-statistics.ts";
-import { staticPayloadType } from "../rtp/static-payload-types.ts";
-import { createRateMeter } from "./rate-meter.ts";
-import { createSourceTable } from "./source-table.ts";
+import type { SourceReception } from "../rtp/source-statistics.ts";
+import { createSourceTable } from "../rtp/source-table.ts";
 
-/** Who reports. */
+/** Who reports, and on what. */
 export interface ReceiverReportsOptions {
   /** The same for all tracks of one party (RFC 3550 §6.5.1), and nothing that names its host or user (RFC 7022 §4.2). */
   readonly cname: string;
   readonly random: Random;
-  /** Clock rate in Hz of a payload type, from the SDP. Default: RFC 3551's static types, others by estimate. */
-  readonly clockRateOf?: (payloadType: number) => number | undefined;
+  /** The track's statistics, which have each packet before `onPacket` is told of it. */
+  readonly received: Pick<ReceiveStatistics, "reception" | "rate">;
 }
 
 /** What a receiver reports of one track to its sender (RFC 3550 §6.4.2). */
 export interface ReceiverReports {
   /** The reporting party: drawn anew should a source turn out to have the same. Feedback goes under it, too. */
   ssrc(): number;
-  /** Takes one RTP packet's header and length; `now` in ms of a monotonic clock. */
-  onPacket(header: RtpFields, bytes: number, now: number): void;
+  /** A packet of this source has come; `now` in ms of a monotonic clock. */
+  onPacket(ssrc: number, now: number): void;
   /** Takes a sender report as it comes, which the next report answers so that the sender learns its round trip. */
   onSenderReport(report: SenderReport, now: number): void;
   /** When `poll` has something, `Infinity` before the first packet. */
@@ -49,7 +47,6 @@ const reportBytes = 28 + 32 + 28;
 interface Source {
   /** The source's own. */
   readonly ssrc: number;
-  readonly statistics: SourceStatistics;
   heard: boolean;
   expectedBefore: number;
   receivedBefore: number;
@@ -58,12 +55,11 @@ interface Source {
 
 /** Reports about nothing yet. */
 export function createReceiverReports(options: ReceiverReportsOptions): ReceiverReports {
-  const { cname, random, clockRateOf = () => undefined } = options;
+  const { cname, random, received } = options;
   const sources = createSourceTable<Source>((of) => ({
-    ...{ ssrc: of, statistics: new SourceStatistics(), heard: false, expectedBefore: 0, receivedBefore: 0 },
+    ...{ ssrc: of, heard: false, expectedBefore: 0, receivedBefore: 0 },
     senderReport: undefined,
   }));
-  const rate = createRateMeter();
   let ssrc = randomUint32(random);
   let dueAt = Number.POSITIVE_INFINITY;
 
@@ -73,21 +69,16 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
 
   /** What the share of the stream's bandwidth allows; nothing comes of a stream that stands still. */
   function intervalAt(now: number): number {
-    const bytesPerMs = (rtcpShare * rate.bytesPerSecond(now)) / 1000;
+    const bytesPerMs = (rtcpShare * received.rate.bytesPerSecond(now)) / 1000;
     return bytesPerMs === 0 ? leastIntervalMs : Math.max(leastIntervalMs, (members * reportBytes) / bytesPerMs);
   }
 
   return {
     ssrc: () => ssrc,
 
-    onPacket(header, bytes, now) {
-      rate.onPacket(bytes, now);
-      const { payloadType } = header;
-      const source = sources.get(header.ssrc);
-      const clockRate = clockRateOf(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
-      source.statistics.onPacket(header, now, clockRate);
-      source.heard = true;
-      while (header.ssrc === ssrc) ssrc = randomUint32(random);
+    onPacket(of, now) {
+      sources.get(of).heard = true;
+      while (of === ssrc) ssrc = randomUint32(random);
       // The rate is not known yet: one report costs little.
       if (dueAt === Number.POSITIVE_INFINITY) plan(now, leastIntervalMs / 2);
     },
@@ -102,7 +93,10 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
       if (now < dueAt) return undefined;
       plan(now, intervalAt(now));
       const reports: ReportBlock[] = [];
-      for (const [, source] of sources.entries()) if (source.heard) reports.push(reportOn(source, now));
+      for (const [, source] of sources.entries()) {
+        const reception = source.heard ? received.reception(source.ssrc) : undefined;
+        if (reception !== undefined) reports.push(reportOn(source, reception, now));
+      }
       if (reports.length > 0) {
         const report = { type: "receiver-report", ssrc, reports: reports.slice(0, maxReportBlocks) } as const;
         return encodeRtcp([report, describeSource(ssrc, cname)]);
@@ -115,8 +109,8 @@ export function createReceiverReports(options: ReceiverReportsOptions): Receiver
 }
 
 /** RFC 3550 A.3: the share is of the packets since the last report, the sum of all. */
-function reportOn(source: Source, now: number): ReportBlock {
-  const { expected, received, highestSequenceNumber, jitterTicks } = source.statistics.reception();
+function reportOn(source: Source, reception: SourceReception, now: number): ReportBlock {
+  const { expected, received, highestSequenceNumber, jitterTicks } = reception;
   const expectedNow = expected - source.expectedBefore;
   const lostNow = expectedNow - (received - source.receivedBefore);
   source.expectedBefore = expected;

@@ -1,11 +1,11 @@
 import type { Random } from "../core/random.ts";
-import { decodeRtp } from "../rtp/header.ts";
+import type { RtpFields } from "../rtp/header.ts";
 import { decodeRtcp, encodeRtcp, type RtcpPacket } from "../rtp/rtcp/compound.ts";
 import { answerNack } from "./answer-nack.ts";
 import { createGapTracker } from "./gap-tracker.ts";
+import type { IngestStatistics } from "./ingest-statistics.ts";
 import { createKeyFrameRequests } from "./key-frame-requests.ts";
 import { createPacketHistory, type PacketHistory } from "./packet-history.ts";
-import { createRateMeter } from "./rate-meter.ts";
 import { createReceiverReports } from "./receiver-reports.ts";
 import { createRepairBudget, type RepairBudget } from "./repair-budget.ts";
 import { createReportAggregator, type ReportSummary, type ViewerReport } from "./report-aggregator.ts";
@@ -15,6 +15,8 @@ export interface RelayedTrackOptions {
   /** The relay's CNAME, the same for all tracks. */
   readonly cname: string;
   readonly random: Random;
+  /** The track's statistics, which have each packet before `onMedia` is told of it. */
+  readonly ingest: Pick<IngestStatistics, "ssrc" | "payloadType" | "received">;
   /** Milliseconds that packets are kept to be sent again; 0: viewers' requests are not answered. Default 1000. */
   readonly historyMs?: number;
   /** Clock rate in Hz of a payload type, once it is known. */
@@ -34,8 +36,8 @@ export interface RepairCounters {
  * and the one who answers to the others, so that neither side's traffic grows with the number of viewers.
  */
 export interface RelayedTrack {
-  /** Takes a packet of media; `now` is its arrival, in ms of a monotonic clock. */
-  onMedia(bytes: Uint8Array, now: number): void;
+  /** Takes a packet of media, read and as it came; `now` is its arrival, in ms of a monotonic clock. */
+  onMedia(packet: RtpFields, bytes: Uint8Array, now: number): void;
   /** Somebody new watches, and has nothing to begin with. */
   wantKeyFrame(): void;
   /** A key frame began: whoever asked for one is served. */
@@ -59,14 +61,13 @@ export interface RelayedTrack {
 
 /** A track that has not begun. */
 export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
-  const { cname, random, historyMs = 1_000, clockRateOf } = options;
-  const rate = createRateMeter();
-  const reports = createReceiverReports({ cname, random, clockRateOf });
+  const { cname, random, ingest, historyMs = 1_000, clockRateOf } = options;
+  const { received } = ingest;
+  const reports = createReceiverReports({ cname, random, received });
   const gaps = createGapTracker();
-  let mediaSsrc: number | undefined;
-  let payloadType = -1;
-  const aggregator = createReportAggregator({ clockRate: () => clockRateOf(payloadType) });
-  const requests = createKeyFrameRequests({ senderSsrc: reports.ssrc, mediaSsrc: () => mediaSsrc });
+  const mediaSsrc = (): number | undefined => (ingest.ssrc === -1 ? undefined : ingest.ssrc);
+  const aggregator = createReportAggregator({ clockRate: () => clockRateOf(ingest.payloadType) });
+  const requests = createKeyFrameRequests({ senderSsrc: reports.ssrc, mediaSsrc });
   const budgets = new Map<string, RepairBudget>();
   // Megabytes: only for components that turn out to carry media.
   let history: PacketHistory | undefined;
@@ -74,20 +75,14 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
   let refused = 0;
 
   function budgetOf(viewer: string): RepairBudget {
-    const budget = budgets.get(viewer) ?? createRepairBudget({ rate });
+    const budget = budgets.get(viewer) ?? createRepairBudget({ rate: received.rate });
     budgets.set(viewer, budget);
     return budget;
   }
 
   return {
-    onMedia(bytes, now) {
-      const packet = decodeRtp(bytes);
-      if (!packet.ok) return;
-      const { ssrc, sequenceNumber, timestamp } = packet.value;
-      mediaSsrc = ssrc;
-      payloadType = packet.value.payloadType;
-      rate.onPacket(bytes.length, now);
-      reports.onPacket(packet.value, bytes.length, now);
+    onMedia({ ssrc, sequenceNumber, timestamp }, bytes, now) {
+      reports.onPacket(ssrc, now);
       gaps.onPacket(ssrc, sequenceNumber, timestamp, now);
       if (historyMs === 0) return;
       history ??= createPacketHistory({ maxAgeMs: historyMs });
@@ -95,7 +90,8 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
     },
 
     wantKeyFrame() {
-      if (mediaSsrc !== undefined) requests.onRequest("", { type: "pli", senderSsrc: reports.ssrc(), mediaSsrc });
+      const ssrc = mediaSsrc();
+      if (ssrc !== undefined) requests.onRequest("", { type: "pli", senderSsrc: reports.ssrc(), mediaSsrc: ssrc });
     },
 
     onKeyFrame: requests.onKeyFrame,
@@ -114,7 +110,7 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
         } else if (packet.type === "pli" || packet.type === "fir") requests.onRequest(viewer, packet);
         else if (packet.type === "receiver-report" || packet.type === "sender-report") {
           for (const block of packet.reports) {
-            if (block.ssrc === mediaSsrc) aggregator.onReport(viewer, block, now);
+            if (block.ssrc === ingest.ssrc) aggregator.onReport(viewer, block, now);
           }
         }
       }

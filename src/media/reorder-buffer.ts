@@ -1,7 +1,7 @@
 import { classifyDatagram } from "../rtp/demux.ts";
+import { createSourceTable } from "../rtp/source-table.ts";
 import { readUint16, readUint32 } from "../rtp/wire.ts";
 import { SequenceWindow } from "./sequence-window.ts";
-import { createSourceTable } from "./source-table.ts";
 
 /** How to put packets in order. */
 export interface ReorderBufferOptions {

@@ -1,9 +1,9 @@
-import type { RateMeter } from "./rate-meter.ts";
+import type { RateMeter } from "../rtp/rate-meter.ts";
 
 /** What one receiver may have sent again. */
 export interface RepairBudgetOptions {
   /** The stream that is repaired: one meter for all its receivers. */
-  readonly rate: RateMeter;
+  readonly rate: Pick<RateMeter, "totalBytes" | "bytesPerSecond">;
   /** Of the stream's bytes, default 0.25: covers 20 % of loss (each packet 1.25 times on average) and no flood. */
   readonly share?: number;
   /**

@@ -1,4 +1,4 @@
-import { rtpHeaderLength } from "./header.ts";
+import { decodeRtp, type RtpPacket, rtpHeaderLength } from "./header.ts";
 import { rtcpHeaderLength } from "./rtcp/packet.ts";
 import { readUint32 } from "./wire.ts";
 
@@ -25,4 +25,10 @@ export function classifyDatagram(bytes: Uint8Array): DatagramKind {
   const second = bytes[1] ?? 0;
   if (second >= 192 && second <= 223) return bytes.length >= rtcpHeaderLength ? "rtcp" : "other";
   return bytes.length >= rtpHeaderLength ? "rtp" : "other";
+}
+
+/** The RTP packet that a datagram is, on a port that other protocols may share; `undefined` for anything else. */
+export function readRtp(bytes: Uint8Array): RtpPacket | undefined {
+  const packet = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
+  return packet?.ok ? packet.value : undefined;
 }

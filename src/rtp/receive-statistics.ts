@@ -1,6 +1,7 @@
-import { classifyDatagram } from "./demux.ts";
-import { decodeRtp, type RtpFields } from "./header.ts";
-import { SourceStatistics, type SourceTotals } from "./source-statistics.ts";
+import type { RtpFields } from "./header.ts";
+import { createRateMeter, type RateMeter } from "./rate-meter.ts";
+import { type SourceReception, SourceStatistics, type SourceTotals } from "./source-statistics.ts";
+import { createSourceTable } from "./source-table.ts";
 import { staticPayloadType } from "./static-payload-types.ts";
 
 /** What one component has received since the start. */
@@ -24,14 +25,17 @@ export type SourceChange = "same-ssrc" | "new-ssrc";
 
 /** Counts what arrives on one component. */
 export interface ReceiveStatistics {
-  /** Takes one datagram; `arrivalMs` is of a monotonic clock. Datagrams that are not RTP count in packets and bytes only. */
-  onPacket(bytes: Uint8Array, arrivalMs: number): void;
-  /** The same for a datagram of `length` bytes that has been read already; says so when a publisher began anew with it. */
-  onRtp(packet: RtpFields, length: number, arrivalMs: number): SourceChange | undefined;
-  /** The same for a datagram of `length` bytes that is known not to be RTP. */
-  onOther(length: number): void;
+  /**
+   * Takes one datagram of `length` bytes, as the RTP packet that it is, or as `undefined` if it is none: then it counts in
+   * packets and bytes only. `arrivalMs` is of a monotonic clock. Says so when a publisher began anew with it.
+   */
+  onPacket(packet: RtpFields | undefined, length: number, arrivalMs: number): SourceChange | undefined;
   /** Totals since the start. */
   snapshot(): ReceiveSnapshot;
+  /** What a report block needs to know of one source; `undefined` if it has not been heard, or not for long. */
+  reception(ssrc: number): SourceReception | undefined;
+  /** Of all datagrams. */
+  readonly rate: Pick<RateMeter, "totalBytes" | "bytesPerSecond">;
 }
 
 /** How to count. */
@@ -50,61 +54,46 @@ const noTotals: SourceTotals = { lost: 0, duplicates: 0, reordered: 0, jitterMs:
 
 /** Statistics of one component. They survive changes of SSRC and senders that set their sequence back. */
 export function createReceiveStatistics(options: ReceiveStatisticsOptions = {}): ReceiveStatistics {
-  const sources = new Map<number, SourceStatistics>();
   let retired = noTotals;
+  const sources = createSourceTable<SourceStatistics>(
+    () => new SourceStatistics(),
+    (dropped) => {
+      retired = add(retired, dropped.totals());
+    },
+    maxSources,
+  );
+  const rate = createRateMeter();
   let runs = 0;
   let packets = 0;
-  let bytesReceived = 0;
-  let currentSsrc = -1;
-  let current = new SourceStatistics();
-
-  function select(ssrc: number): void {
-    if (ssrc === currentSsrc) return;
-    const source = sources.get(ssrc) ?? new SourceStatistics();
-    // Put last in the map's order, so that the first is the one not heard for longest.
-    sources.delete(ssrc);
-    sources.set(ssrc, source);
-    const [oldest] = sources;
-    if (sources.size > maxSources && oldest !== undefined) {
-      sources.delete(oldest[0]);
-      retired = add(retired, oldest[1].totals());
-    }
-    currentSsrc = ssrc;
-    current = source;
-  }
-
-  function onOther(length: number): void {
-    packets += 1;
-    bytesReceived += length;
-  }
-
-  function onRtp(packet: RtpFields, length: number, arrivalMs: number): SourceChange | undefined {
-    onOther(length);
-    select(packet.ssrc);
-    const { payloadType } = packet;
-    const clockRate = options.clockRateOf?.(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
-    const runsBefore = current.runs;
-    current.onPacket(packet, arrivalMs, clockRate);
-    if (current.runs === runsBefore) return undefined;
-    runs += 1;
-    if (runs === 1) return undefined;
-    return current.runs > 1 ? "same-ssrc" : "new-ssrc";
-  }
+  let current: SourceStatistics | undefined;
 
   return {
-    onOther,
-    onRtp,
-    onPacket(bytes, arrivalMs) {
-      const read = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
-      if (read?.ok) onRtp(read.value, bytes.length, arrivalMs);
-      else onOther(bytes.length);
+    rate,
+    onPacket(packet, length, arrivalMs) {
+      packets += 1;
+      rate.onPacket(length, arrivalMs);
+      if (packet === undefined) return undefined;
+      const source = sources.get(packet.ssrc);
+      current = source;
+      const { payloadType } = packet;
+      const clockRate = options.clockRateOf?.(payloadType) ?? staticPayloadType(payloadType)?.clockRate;
+      const runsBefore = source.runs;
+      source.onPacket(packet, arrivalMs, clockRate);
+      if (source.runs === runsBefore) return undefined;
+      runs += 1;
+      if (runs === 1) return undefined;
+      return source.runs > 1 ? "same-ssrc" : "new-ssrc";
     },
+    reception: (ssrc) => sources.find(ssrc)?.reception(),
     snapshot() {
       let totals = retired;
-      for (const source of sources.values()) totals = add(totals, source.totals());
-      const { jitterMs } = current.totals();
+      for (const [, source] of sources.entries()) totals = add(totals, source.totals());
       const { lost, duplicates, reordered } = totals;
-      return { packets, bytes: bytesReceived, lost, duplicates, reordered, jitterMs, restarts: Math.max(0, runs - 1) };
+      return {
+        ...{ packets, bytes: rate.totalBytes(), lost, duplicates, reordered },
+        jitterMs: current?.totals().jitterMs ?? 0,
+        restarts: Math.max(0, runs - 1),
+      };
     },
   };
 }

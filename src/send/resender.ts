@@ -1,7 +1,7 @@
 import { answerNack } from "../media/answer-nack.ts";
 import { createPacketHistory } from "../media/packet-history.ts";
-import { createRateMeter } from "../media/rate-meter.ts";
 import { createRepairBudget } from "../media/repair-budget.ts";
+import { createRateMeter } from "../rtp/rate-meter.ts";
 import type { GenericNack } from "../rtp/rtcp/feedback.ts";
 
 /** Sends packets of one track again that were lost on the way to the relay or player. */

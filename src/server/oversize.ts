@@ -36,8 +36,10 @@ export function createOversize(
   const streams = new Map<string, Stream>();
 
   function of(name: string): Stream {
-    const nothing = { limit: Number.POSITIVE_INFINITY, largest: 0, oversized: 0, told: Number.POSITIVE_INFINITY };
-    const stream = streams.get(name) ?? nothing;
+    const known = streams.get(name);
+    if (known !== undefined) return known;
+    const unlimited = Number.POSITIVE_INFINITY;
+    const stream = { limit: unlimited, largest: 0, oversized: 0, told: unlimited };
     streams.set(name, stream);
     return stream;
   }

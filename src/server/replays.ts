@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import { createRateMeter } from "../media/rate-meter.ts";
 import type { ComponentId, ForwardingChange, HoleId, HoleTarget } from "../relay/forwarding.ts";
+import { createRateMeter } from "../rtp/rate-meter.ts";
 
 /** What a component's newcomers are shown first: the packets since the last key frame. */
 export interface Past {

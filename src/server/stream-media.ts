@@ -9,8 +9,7 @@ import { createRecogniser, type Recogniser } from "../media/recognise.ts";
 import { createRelayedTrack, type RelayedTrack, rtcpPacketsOf } from "../media/relayed-track.ts";
 import { createSenderReportRepair } from "../media/sender-report-repair.ts";
 import { createKeyFrameCache } from "../media/stream-cache.ts";
-import { classifyDatagram } from "../rtp/demux.ts";
-import { decodeRtp } from "../rtp/header.ts";
+import { readRtp } from "../rtp/demux.ts";
 import { createAccessUnitTracker } from "../rtp/payload/access-unit-tracker.ts";
 import { type VideoCodec, videoCodec } from "../rtp/payload/inspect.ts";
 import type { WireStream, WireTrack } from "../sdp/infer.ts";
@@ -63,7 +62,7 @@ export interface StreamMedia {
   /** What a newcomer of this component is shown first. */
   pastOf(component: number, now: number): Past | undefined;
   /** RTCP for the publisher that is due. */
-  poll(now: number): PublisherRtcp[];
+  poll(now: number): readonly PublisherRtcp[];
   /** What the packets show the stream to be; `undefined` while nothing comes. */
   wire(now: number): Omit<WireStream, "name"> | undefined;
   /** How a component fares on the publisher's leg; `undefined` before its first packet. */
@@ -83,9 +82,10 @@ interface Lane {
   readonly track: RelayedTrack;
   readonly ingest: IngestStatistics;
   recogniser: Recogniser;
-  codec:
-    | { readonly payloadType: number; readonly atMs: number; readonly value: DescribedCodec | undefined }
-    | undefined;
+  /** The recogniser has found out all there is, and sees no more packets. */
+  isSettled: boolean;
+  /** By payload type, with when it was found. */
+  readonly codecs: Map<number, { readonly atMs: number; readonly value: DescribedCodec | undefined }>;
 }
 
 /** A stream of which nothing has come yet. */
@@ -103,19 +103,16 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     const known = lanes.get(component);
     if (known !== undefined) return known;
     const clockRateOf = (payloadType: number): number | undefined => codecOf(component, payloadType)?.clockRate;
-    const lane: Lane = {
-      track: createRelayedTrack({ cname, random, clockRateOf }),
-      ingest: createIngestStatistics({
-        clockRateOf,
-        codecOf: (payloadType) => codecOf(component, payloadType)?.codec,
-        onVideoCodec: (codec) => revise(component, codec),
-        onKeyFrame() {
-          isKeyFrame = true;
-        },
-      }),
-      recogniser: createRecogniser(),
-      codec: undefined,
-    };
+    const ingest = createIngestStatistics({
+      clockRateOf,
+      codecOf: (payloadType) => codecOf(component, payloadType)?.codec,
+      onVideoCodec: (codec) => revise(component, codec),
+      onKeyFrame() {
+        isKeyFrame = true;
+      },
+    });
+    const track = createRelayedTrack({ cname, random, clockRateOf, ingest });
+    const lane: Lane = { track, ingest, recogniser: createRecogniser(), isSettled: false, codecs: new Map() };
     lanes.set(component, lane);
     return lane;
   }
@@ -124,9 +121,9 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
   function revise(component: number, codec: VideoCodec): void {
     const tracker = createAccessUnitTracker(codec);
     cache?.revise(component, (bytes, atMs) => {
-      const packet = decodeRtp(bytes);
-      if (!packet.ok || !tracker.onPacket(packet.value).keyFrame) return false;
-      reports.onKeyFrame(component >> 1, packet.value, atMs);
+      const packet = readRtp(bytes);
+      if (packet === undefined || !tracker.onPacket(packet).keyFrame) return false;
+      reports.onKeyFrame(component >> 1, packet, atMs);
       return true;
     });
   }
@@ -134,10 +131,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
   /** Asked for every packet, so what was found is believed for a while. */
   function codecOf(component: number, payloadType: number): DescribedCodec | undefined {
     const lane = laneOf(component);
-    const { codec } = lane;
-    if (codec?.payloadType === payloadType && lastAt - codec.atMs < codecMs) return codec.value;
+    const known = lane.codecs.get(payloadType);
+    if (known !== undefined && lastAt - known.atMs < codecMs) return known.value;
     const value = described(component, payloadType) ?? recognised(lane, payloadType);
-    lane.codec = { payloadType, atMs: lastAt, value };
+    lane.codecs.set(payloadType, { atMs: lastAt, value });
     return value;
   }
 
@@ -149,8 +146,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     return { codec, clockRate, kind: clockRate === videoClockRate ? "video" : "audio" };
   }
 
-  function recognise({ recogniser }: Lane, bytes: Uint8Array, atMs: number): void {
-    if (!recogniser.isSettled()) recogniser.onDatagram(bytes, atMs);
+  function recognise(lane: Lane, bytes: Uint8Array, atMs: number): void {
+    if (lane.isSettled) return;
+    lane.recogniser.onDatagram(bytes, atMs);
+    lane.isSettled = lane.recogniser.isSettled();
   }
 
   function noteArrival(atMs: number): void {
@@ -173,19 +172,20 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       noteArrival(atMs);
       const lane = laneOf(component);
       isKeyFrame = false;
+      const packet = readRtp(bytes);
       recognise(lane, bytes, atMs);
-      const restart = lane.ingest.onPacket(bytes, atMs);
+      const restart = lane.ingest.onPacket(packet, bytes.length, atMs);
       if (restart !== undefined) {
         lane.recogniser = createRecogniser();
+        lane.isSettled = false;
         recognise(lane, bytes, atMs);
         reports.onRestart(component >> 1);
         options.onRestart(component, restart);
       }
-      lane.track.onMedia(bytes, atMs);
-      if (isKeyFrame) lane.track.onKeyFrame();
-      const packet = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
-      if (packet?.ok) {
-        const report = reports.onRtp(component >> 1, packet.value, atMs, isKeyFrame);
+      if (packet !== undefined) {
+        lane.track.onMedia(packet, bytes, atMs);
+        if (isKeyFrame) lane.track.onKeyFrame();
+        const report = reports.onRtp(component >> 1, packet, atMs, isKeyFrame);
         if (report !== undefined) {
           cache?.add(component + 1, report, atMs, { isKeyStart: false });
           options.report(component + 1, report);
@@ -216,16 +216,21 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
 
     pastOf(component, now) {
       if (cache === undefined || now - lastAt > staleMs) return undefined;
-      const known = lanes.get(component & ~1)?.codec?.value;
+      const lane = lanes.get(component & ~1);
+      const known = lane?.codecs.get(lane.ingest.payloadType)?.value;
       // What has no key frames that are known here can be joined at any time, as far as anybody can tell.
       if (known === undefined || (known.kind === "video" && videoCodec(known.codec) === undefined)) return undefined;
       return { start: () => cache.start(component), read: (cursor) => cache.read(component, cursor) };
     },
 
-    poll: (now) =>
-      [...lanes].flatMap(([component, { track }]) =>
-        now < track.wakeAt() ? [] : track.poll(now).map((bytes) => ({ component, bytes })),
-      ),
+    poll(now) {
+      let due = nothing;
+      for (const [component, { track }] of lanes) {
+        if (now < track.wakeAt()) continue;
+        due = [...due, ...track.poll(now).map((bytes) => ({ component, bytes }))];
+      }
+      return due;
+    },
 
     wire(now) {
       if (now - lastAt > staleMs) return undefined;
@@ -238,6 +243,9 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     tracks: () => [...lanes].map(([component, { track }]) => [component, track] as const),
   };
 }
+
+/** Made once: `poll` is asked for every packet. */
+const nothing: readonly PublisherRtcp[] = [];
 
 /** Of all video (RFC 3551 §5), and of no sound. */
 const videoClockRate = 90_000;

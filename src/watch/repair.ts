@@ -5,6 +5,7 @@ import { createReceiverReports, type ReceiverReports } from "../media/receiver-r
 import { createReorderBuffer, type ReorderBuffer } from "../media/reorder-buffer.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
 import { decodeRtp } from "../rtp/header.ts";
+import type { ReceiveStatistics } from "../rtp/receive-statistics.ts";
 import { decodeRtcp } from "../rtp/rtcp/compound.ts";
 import { encodeFeedback } from "../rtp/rtcp/feedback.ts";
 
@@ -16,7 +17,8 @@ export interface RepairOptions {
   readonly asks: boolean;
   /** Whether to tell the relay how this leg fares: not to one that takes any datagram for a bare punch. */
   readonly reports: boolean;
-  readonly clockRateOf?: (component: number, payloadType: number) => number | undefined;
+  /** A component's statistics, which have each packet before `receive` gets it. */
+  readonly receivedOf: (component: number) => Pick<ReceiveStatistics, "reception" | "rate">;
   readonly clock: Clock;
   readonly random: Random;
   /** Sends RTCP to the relay, from the socket of the component. */
@@ -65,7 +67,7 @@ const noStats: RepairStats = { requested: 0, repaired: 0, late: 0, duplicates: 0
  * RFC 5506 allows), puts packets in order, drops what came twice, and reports every five seconds (RFC 3550 §6.4.2).
  */
 export function createRepair(options: RepairOptions): Repair {
-  const { latencyMs, clock, random, send, deliver, clockRateOf } = options;
+  const { latencyMs, clock, random, send, deliver, receivedOf } = options;
   const lanes = new Map<number, Lane>();
   const cname = Buffer.from(random.bytes(12)).toString("base64");
   let rttMs: number | undefined;
@@ -78,10 +80,7 @@ export function createRepair(options: RepairOptions): Repair {
     const lane: Lane = {
       component,
       gaps: createGapTracker({ deadlineMs: latencyMs > 0 ? latencyMs : patientMs }),
-      reports: createReceiverReports({
-        ...{ cname, random },
-        ...(clockRateOf && { clockRateOf: (payloadType: number) => clockRateOf(component, payloadType) }),
-      }),
+      reports: createReceiverReports({ cname, random, received: receivedOf(component) }),
       buffer: createReorderBuffer({ latencyMs, deliver: (bytes) => deliver(component, bytes) }),
     };
     if (rttMs !== undefined) lane.gaps.noteRtt(rttMs);
@@ -128,7 +127,7 @@ export function createRepair(options: RepairOptions): Repair {
     if (packet.ok) {
       const { ssrc, sequenceNumber, timestamp } = packet.value;
       lane.gaps.onPacket(ssrc, sequenceNumber, timestamp, now);
-      lane.reports.onPacket(packet.value, bytes.length, now);
+      lane.reports.onPacket(ssrc, now);
     }
     lane.buffer.push(bytes, now);
     wake(serve(lane, now), now);

@@ -7,6 +7,7 @@ import { createBareMachine } from "../punch/bare-machine.ts";
 import { explainRefusal, usernameFor } from "../punch/credentials.ts";
 import type { PunchEvent, PunchMachine } from "../punch/machine.ts";
 import { createStunMachine } from "../punch/stun-machine.ts";
+import { readRtp } from "../rtp/demux.ts";
 import { createReceiveStatistics, type ReceiveStatistics } from "../rtp/receive-statistics.ts";
 import { sourceAddressFor } from "../udp/route.ts";
 import { createContinuation } from "./continuation.ts";
@@ -79,7 +80,7 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
     ...{ clock, random, latencyMs: options.latencyMs ?? 0 },
     asks: url !== undefined && options.repair !== false,
     reports: url !== undefined,
-    ...(options.clockRateOf && { clockRateOf: options.clockRateOf }),
+    receivedOf,
     send: (component, bytes) => void holes?.get(component)?.send(bytes),
     deliver: continuation.deliver,
   });
@@ -137,15 +138,18 @@ export function createWatchSession(options: WatchSessionOptions): WatchSession {
     options.onRefused(error);
   }
 
+  function receivedOf(component: number): ReceiveStatistics {
+    const known = statistics.get(component);
+    if (known !== undefined) return known;
+    const { clockRateOf = () => undefined } = options;
+    const made = createReceiveStatistics({ clockRateOf: (payloadType) => clockRateOf(component, payloadType) });
+    statistics.set(component, made);
+    return made;
+  }
+
   function onMedia(component: number, bytes: Uint8Array): void {
     const now = clock.now();
-    let seen = statistics.get(component);
-    if (seen === undefined) {
-      const { clockRateOf = () => undefined } = options;
-      seen = createReceiveStatistics({ clockRateOf: (payloadType) => clockRateOf(component, payloadType) });
-      statistics.set(component, seen);
-    }
-    seen.onPacket(bytes, now);
+    receivedOf(component).onPacket(readRtp(bytes), bytes.length, now);
     // RTCP comes every few seconds by nature: only the components of RTP show whether media flows.
     if (component % 2 === 0) {
       const stoppedFor = stalls.onMedia(component, now);

@@ -27,7 +27,7 @@ test("a sender that begins anew overwrites its old numbers", () => {
 });
 
 test("the largest datagram fits, and one larger than the ring is left out", () => {
-  const history = createPacketHistory({ maxBytes: 65_507 });
+  const history = createPacketHistory({ maxBytes: 65_507 + 32 });
   history.add(packet(1, { length: 65_507 }), 0);
   assert.equal(history.find(mediaSsrc, 1, 0)?.length, 65_507);
   history.add(packet(2, { length: 65_508 }), 0);
@@ -58,13 +58,13 @@ test("like a list that drops its oldest packets: what is found is whole, and the
         history.add(bytes, 0);
         model.push(bytes);
         assert.deepEqual(history.find(fields.ssrc, number, 0), bytes, "the newest");
-        // The ring loses less than one packet's length at its end, and has 16 places at least.
-        let room = maxBytes - 700;
-        const kept = model.slice(-16).findLastIndex((packet) => {
-          room -= packet.length;
+        // Each packet costs 32 bytes beside its own.
+        let room = maxBytes;
+        const kept = model.findLastIndex((packet) => {
+          room -= packet.length + 32;
           return room < 0;
         });
-        const sure = model.slice(-16).slice(kept + 1);
+        const sure = model.slice(kept + 1);
         for (const each of steps.slice(0, model.length)) {
           const newest = model.findLast((_, i) => steps[i]?.number === each.number && steps[i]?.ssrc === each.ssrc);
           const found = history.find(each.ssrc, each.number, 0);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Random } from "../../src/core/random.ts";
 import { createReceiverReports, type ReceiverReports } from "../../src/media/receiver-reports.ts";
+import { createReceiveStatistics } from "../../src/rtp/receive-statistics.ts";
 import { decodeRtcp, type RtcpPacket } from "../../src/rtp/rtcp/compound.ts";
 import type { ReportBlock } from "../../src/rtp/rtcp/report-block.ts";
 import type { SenderReport } from "../../src/rtp/rtcp/sender-report.ts";
@@ -13,7 +14,8 @@ function rig(random: Random = createSeededRandom(1)): ReceiverReports & {
   packets(now: number): readonly RtcpPacket[];
   block(now: number): ReportBlock | undefined;
 } {
-  const reports = createReceiverReports({ cname: "viewer", random, clockRateOf: () => 90_000 });
+  const received = createReceiveStatistics({ clockRateOf: () => 90_000 });
+  const reports = createReceiverReports({ cname: "viewer", random, received });
   const packets = (now: number): readonly RtcpPacket[] => {
     const decoded = decodeRtcp(reports.poll(now) ?? new Uint8Array());
     return decoded.ok ? decoded.value : [];
@@ -24,7 +26,8 @@ function rig(random: Random = createSeededRandom(1)): ReceiverReports & {
     come(now, sequenceNumber, ssrc = 7, bytes = 1_000) {
       const timestamp = sequenceNumber * 3_600;
       const fields = { payloadType: 96, marker: false, sequenceNumber: sequenceNumber & 0xffff, timestamp, ssrc };
-      reports.onPacket(fields, bytes, now);
+      received.onPacket(fields, bytes, now);
+      reports.onPacket(ssrc, now);
     },
     block(now) {
       const [report] = packets(now);

@@ -3,18 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { answerNack } from "../../src/media/answer-nack.ts";
 import { createPacketHistory } from "../../src/media/packet-history.ts";
-import { createRateMeter } from "../../src/media/rate-meter.ts";
 import { createRepairBudget } from "../../src/media/repair-budget.ts";
+import { createRateMeter } from "../../src/rtp/rate-meter.ts";
 import { mediaSsrc, numberOf, packet } from "./support.ts";
-
-test("the meter knows the last second", () => {
-  const meter = createRateMeter();
-  for (let now = 5_000; now < 8_000; now += 10) meter.onPacket(100, now);
-  assert.equal(meter.totalBytes(), 30_000);
-  assert.equal(meter.bytesPerSecond(7_999), 10_000);
-  assert.equal(meter.bytesPerSecond(8_499), 5_000);
-  assert.equal(meter.bytesPerSecond(9_000), 0);
-});
 
 test("never more than a quarter of the stream, whatever is asked for and when", () => {
   const step = fc.record({

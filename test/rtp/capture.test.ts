@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClockRateEstimator } from "../../src/rtp/clock-rate.ts";
-import { classifyDatagram } from "../../src/rtp/demux.ts";
+import { classifyDatagram, readRtp } from "../../src/rtp/demux.ts";
 import { decodeRtp } from "../../src/rtp/header.ts";
 import { createReceiveStatistics } from "../../src/rtp/receive-statistics.ts";
 import { decodeRtcp } from "../../src/rtp/rtcp/compound.ts";
@@ -39,7 +39,7 @@ test("a captured sender that starts again loses nothing", { skip }, () => {
     const statistics = createReceiveStatistics();
     const track = datagrams.filter(({ destinationPort }) => destinationPort === port);
     for (const start of [0, 60_000, 120_000]) {
-      for (const { payload, atMs } of track) statistics.onPacket(payload, start + atMs);
+      for (const { payload, atMs } of track) statistics.onPacket(readRtp(payload), payload.length, start + atMs);
     }
     const { packets, lost, duplicates, reordered, restarts, jitterMs } = statistics.snapshot();
     assert.equal(packets, track.length * 3);

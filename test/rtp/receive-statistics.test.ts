@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encodeRtp } from "../../src/rtp/header.ts";
+import { readRtp } from "../../src/rtp/demux.ts";
 import { createReceiveStatistics, type ReceiveSnapshot } from "../../src/rtp/receive-statistics.ts";
 import { encodeRtcp } from "../../src/rtp/rtcp/compound.ts";
 import { describeSource } from "../../src/rtp/rtcp/source-description.ts";
@@ -13,14 +13,14 @@ interface Sent {
   readonly ssrc?: number;
 }
 
-const payload = new Uint8Array(100);
+const packetLength = 112;
 const clockRateOf = (): number => 90_000;
 
 function receive(packets: Iterable<Sent>): ReceiveSnapshot {
   const statistics = createReceiveStatistics({ clockRateOf });
   for (const { sequenceNumber, timestamp, arrivalMs, ssrc = 0x6b8b4567 } of packets) {
     const fields = { payloadType: 96, marker: false, sequenceNumber, timestamp, ssrc };
-    statistics.onPacket(encodeRtp(fields, payload), arrivalMs);
+    statistics.onPacket(fields, packetLength, arrivalMs);
   }
   return statistics.snapshot();
 }
@@ -134,7 +134,7 @@ test("a restart does not count as jitter, and its clock is learned anew", () => 
   const send = (clockRate: number, startMs: number): void => {
     for (let i = 0; i < 500; i += 1) {
       const fields = { payloadType: 97, marker: true, sequenceNumber: 1 + i, timestamp: (i * clockRate) / 50, ssrc: 7 };
-      statistics.onPacket(encodeRtp(fields, payload), startMs + i * 20 + (i % 2) * 4);
+      statistics.onPacket(fields, packetLength, startMs + i * 20 + (i % 2) * 4);
     }
   };
   send(48_000, 0);
@@ -208,22 +208,42 @@ test("without an SDP the clock rate is estimated", () => {
   const statistics = createReceiveStatistics();
   for (const { arrivalMs, ...packet } of run(500)) {
     const fields = { payloadType: 96, marker: false, ssrc: 1, ...packet };
-    statistics.onPacket(encodeRtp(fields, payload), arrivalMs + (packet.sequenceNumber % 2) * 8);
+    statistics.onPacket(fields, packetLength, arrivalMs + (packet.sequenceNumber % 2) * 8);
   }
   // Every packet's transit changes by 8 ms.
   assert.ok(Math.abs(statistics.snapshot().jitterMs - 8) < 0.1, `${statistics.snapshot().jitterMs}`);
 });
 
+test("tells what a report block needs of each source, and the rate of all datagrams", () => {
+  const statistics = createReceiveStatistics({ clockRateOf });
+  for (const { arrivalMs, ...packet } of run(200).filter((_, i) => i !== 50)) {
+    statistics.onPacket({ payloadType: 96, marker: false, ssrc: 7, ...packet }, packetLength, arrivalMs);
+    statistics.onPacket(undefined, 100, arrivalMs);
+  }
+  assert.deepEqual(statistics.reception(7), {
+    ...{ expected: 200, received: 199, highestSequenceNumber: 200, jitterTicks: 0 },
+  });
+  assert.equal(statistics.reception(8), undefined);
+  assert.equal(statistics.rate.totalBytes(), 199 * 212);
+  assert.equal(statistics.rate.bytesPerSecond(2_000), 100 * 212);
+});
+
 test("datagrams that are not RTP count in packets and bytes only", () => {
   const statistics = createReceiveStatistics();
-  statistics.onPacket(encodeRtcp([describeSource(1, "a")]), 0);
-  statistics.onPacket(new Uint8Array(1316).fill(0x47), 1);
-  statistics.onPacket(new Uint8Array(0), 2);
+  for (const bytes of [encodeRtcp([describeSource(1, "a")]), new Uint8Array(1316).fill(0x47), new Uint8Array(0)]) {
+    statistics.onPacket(readRtp(bytes), bytes.length, 1);
+  }
   assert.deepEqual(statistics.snapshot(), { ...clean, packets: 3, bytes: 12 + 1316, jitterMs: 0 });
 });
 
 test("no bytes make it throw", () => {
   const statistics = createReceiveStatistics();
   const rtpLike = fc.uint8Array({ maxLength: 40 }).map((bytes) => Uint8Array.of(0x80, 96, ...bytes));
-  fc.assert(fc.property(fc.oneof(fc.uint8Array(), rtpLike), fc.nat(), (bytes, at) => statistics.onPacket(bytes, at)));
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.uint8Array(), rtpLike),
+      fc.nat(),
+      (bytes, at) => void statistics.onPacket(readRtp(bytes), bytes.length, at),
+    ),
+  );
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readRtp } from "../../src/rtp/demux.ts";
+import { createReceiveStatistics, type ReceiveStatistics } from "../../src/rtp/receive-statistics.ts";
 import { decodeRtcp, encodeRtcp, type RtcpPacket } from "../../src/rtp/rtcp/compound.ts";
 import { createRepair, type Repair, type RepairOptions } from "../../src/watch/repair.ts";
 import { mediaSsrc, numberOf, packet } from "../media/support.ts";
@@ -19,8 +21,14 @@ function rig(options: Partial<RepairOptions> = {}): Repair & {
   const clock = createFakeClock();
   const sent: { component: number; packet: RtcpPacket; at: number }[] = [];
   const got: { component: number; bytes: Uint8Array }[] = [];
+  const statistics = new Map<number, ReceiveStatistics>();
+  function receivedOf(component: number): ReceiveStatistics {
+    const received = statistics.get(component) ?? createReceiveStatistics({ clockRateOf: () => 90_000 });
+    statistics.set(component, received);
+    return received;
+  }
   const repair = createRepair({
-    ...{ latencyMs: 0, asks: true, reports: true, clock, random: createSeededRandom(3) },
+    ...{ receivedOf, latencyMs: 0, asks: true, reports: true, clock, random: createSeededRandom(3) },
     send(component, bytes) {
       const packets = decodeRtcp(bytes);
       assert.ok(packets.ok);
@@ -29,14 +37,18 @@ function rig(options: Partial<RepairOptions> = {}): Repair & {
     deliver: (component, bytes) => got.push({ component, bytes }),
     ...options,
   });
+  function receive(component: number, bytes: Uint8Array): void {
+    receivedOf(component).onPacket(readRtp(bytes), bytes.length, clock.now());
+    repair.receive(component, bytes);
+  }
   return {
-    ...{ ...repair, clock, sent, got },
+    ...{ ...repair, receive, clock, sent, got },
     asked: () =>
       sent.flatMap(({ packet: each, at }) =>
         each.type === "nack" ? each.sequenceNumbers.map((number) => ({ number, at })) : [],
       ),
     come: (...numbers) => {
-      for (const number of numbers) repair.receive(0, packet(number));
+      for (const number of numbers) receive(0, packet(number));
     },
   };
 }
@@ -82,7 +94,7 @@ test("with latency the player gets them in order, or after the latency without t
 });
 
 test("reports on its leg every few seconds, under one name, answering the publisher's report", () => {
-  const { clock, receive, sent } = rig({ clockRateOf: () => 90_000 });
+  const { clock, receive, sent } = rig();
   const ntp = { seconds: 7, fraction: 0 };
   for (let number = 1; number < 300; number += 1) {
     receive(0, packet(number));

@@ -4,38 +4,42 @@ export interface RateMeter {
   onPacket(bytes: number, now: number): void;
   /** Bytes since the start. */
   totalBytes(): number;
-  /** Bytes in the last second. */
+  /** Bytes in the second before `now`; less while it has not run for as long. */
   bytesPerSecond(now: number): number;
 }
 
 /** Slots of 100 ms: a frame's burst moves out of the measure in tenths; finer ones would cost more and say no more. */
 const slotMs = 100;
-const slotCount = 10;
+
+/** A second of them, and the one that is being filled. */
+const slotCount = 11;
 
 /** A meter over one second. */
 export function createRateMeter(): RateMeter {
   const slots = new Float64Array(slotCount);
-  let slotNumber = 0;
+  let newest = 0;
   let total = 0;
 
-  function moveTo(now: number): number {
+  function moveTo(now: number): void {
     const number = Math.floor(now / slotMs);
-    const passed = Math.min(slotCount, number - slotNumber);
+    const passed = Math.min(slotCount, number - newest);
     for (let i = 0; i < passed; i += 1) slots[(number - i) % slotCount] = 0;
-    if (passed > 0) slotNumber = number;
-    return slotNumber % slotCount;
+    if (passed > 0) newest = number;
   }
 
   return {
     onPacket(bytes, now) {
       total += bytes;
-      const slot = moveTo(now);
+      moveTo(now);
+      const slot = newest % slotCount;
       slots[slot] = (slots[slot] ?? 0) + bytes;
     },
     totalBytes: () => total,
     bytesPerSecond(now) {
       moveTo(now);
-      return slots.reduce((sum, bytes) => sum + bytes, 0);
+      const sum = slots.reduce((all, bytes) => all + bytes, 0);
+      // Of the oldest, the part that lies within the second.
+      return sum - ((slots[(newest + 1) % slotCount] ?? 0) * (now % slotMs)) / slotMs;
     },
   };
 }

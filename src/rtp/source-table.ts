@@ -2,20 +2,21 @@
 export interface SourceTable<T> {
   /** The source's state, made when it is heard for the first time. */
   get(ssrc: number): T;
+  /** The same, without making it. */
+  find(ssrc: number): T | undefined;
   /** All of them; the one heard last comes last. */
   entries(): Iterable<[number, T]>;
 }
 
 /**
- * Sources at a time: a track, its successor after a restart, and repair streams beside it. Few enough that invented SSRCs
- * cost neither memory nor time: the one not heard for longest gives way.
+ * An empty table; `onDrop` hears of the state that gives way.
+ * @param sourcesMax sources at a time. Default 4: a track, its successor after a restart, and repair streams beside it. Few
+ * enough that invented SSRCs cost neither memory nor time: the one not heard for longest gives way.
  */
-const sourcesMax = 4;
-
-/** An empty table; `onDrop` hears of the state that gives way. */
 export function createSourceTable<T>(
   make: (ssrc: number) => T,
   onDrop: (dropped: T) => void = () => {},
+  sourcesMax = 4,
 ): SourceTable<T> {
   const sources = new Map<number, T>();
   let currentSsrc = -1;
@@ -36,6 +37,7 @@ export function createSourceTable<T>(
       }
       return current;
     },
+    find: (ssrc) => sources.get(ssrc),
     entries: () => sources.entries(),
   };
 }
