@@ -1,8 +1,9 @@
 import { formatHost, parseHostPort } from "../core/address.ts";
 import { formatPunchUrl, parsePunchUrl } from "../core/punch-url.ts";
 import { createHttpServer, type HttpServer } from "../http/http-server.ts";
+import type { Relay } from "../server/relay.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
-import { createRelay, type Relay } from "../server/relay-server.ts";
+import { createRelay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
 
 /** Where a relay's HTTP port is. */
@@ -28,13 +29,21 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice): Pro
       throw error;
     },
   );
-  const streams = relay.streams.map((stream) => withHttp(stream, relay.punchPort, http?.port));
+  const marked = (stream: ListeningStream): ListeningStream => withHttp(stream, relay.punchPort, http?.port);
   tell = onEvent;
   for (const event of held)
-    onEvent(event.event === "listening" ? { ...event, streams, ...urlOf(event, options, choice, http) } : event);
+    onEvent(
+      event.event === "listening"
+        ? { ...event, streams: event.streams.map(marked), ...urlOf(event, options, choice, http) }
+        : event,
+    );
   return {
     ...relay,
-    streams,
+    get streams() {
+      return relay.streams.map(marked);
+    },
+    addStream: async (wanted) => marked(await relay.addStream(wanted)),
+    changeStream: async (name, changes) => marked(await relay.changeStream(name, changes)),
     async close() {
       await http?.close();
       await relay.close();
@@ -43,20 +52,20 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice): Pro
 }
 
 async function startHttp(
-  { descriptions, punchPort }: Relay,
-  { streams, authSecret, open, listen, clock }: RelayOptions,
-  { port = punchPort, listen: address = listen }: HttpChoice,
+  running: Relay,
+  { authSecret, open, listen, clock }: RelayOptions,
+  { port = running.punchPort, listen: address = listen }: HttpChoice,
   onFault: (message: string) => void,
 ): Promise<HttpServer | undefined> {
   if (port === "none") return undefined;
-  const byName = new Map(streams.map((stream) => [stream.name, stream]));
-  // The first stream is the bare punch's; a limit on who may punch is one on who may read, which HTTP does not know.
-  const openStream = open !== undefined && open.from.length === 0 ? streams[0]?.name : undefined;
+  // A limit on who may punch is one on who may read, which HTTP does not know.
+  const isOpen = open !== undefined && open.from.length === 0;
   const relay = {
-    descriptions,
+    descriptions: running.descriptions,
     authSecret,
-    openStream,
-    keysOf: (name: string) => byName.get(name),
+    // The bare punch's stream is the one that is there longest.
+    openStream: () => (isOpen ? running.streams[0]?.name : undefined),
+    keysOf: running.stream,
     isReady: () => true,
   };
   return createHttpServer({ relay, port, address, onFault, ...(clock && { clock }) });

@@ -12,7 +12,7 @@ import { HttpProblem } from "./problem.ts";
 export interface SdpSource {
   readonly descriptions: Descriptions;
   /** The stream that bare punches get, whose SDP needs no key; `undefined` if the relay takes none. */
-  readonly openStream: string | undefined;
+  openStream(): string | undefined;
 }
 
 /** Names as streams have them; what does not fit is no route. */
@@ -41,12 +41,13 @@ const retryAfterSeconds = "2";
 export function addSdpRoutes(app: FastifyInstance, relay: SdpSource, gate: Gate): void {
   app.get(path, async (request, reply) => {
     const { name } = paramsSchema.parse(request.params);
-    if (name !== relay.openStream) gate.check(request, name, "view");
+    if (name !== relay.openStream()) gate.check(request, name, "view");
     return sendSdp(relay, name, request, reply);
   });
 
   app.get("/bare.sdp", async (request, reply) => {
-    if (relay.openStream !== undefined) return sendSdp(relay, relay.openStream, request, reply);
+    const name = relay.openStream();
+    if (name !== undefined) return sendSdp(relay, name, request, reply);
     throw new HttpProblem(
       404,
       "BAD_URL",
