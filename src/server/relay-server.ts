@@ -46,7 +46,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     ...(options.sdp && { given: options.sdp }),
     inferred: (stream) => desk.media(stream)?.wire(clock.now()),
   });
-  const early: string[] = [];
+  const early: string[] = [...(options.warnings ?? [])];
   let warn = (message: string): void => void early.push(message);
   const plane = await createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),

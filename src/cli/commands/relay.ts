@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { readRelayConfig } from "../../config/relay-config.ts";
+import { openStateStore } from "../../config/state-file.ts";
+import { systemRandom } from "../../core/random.ts";
 import type { ServerEvent } from "../../server/server-events.ts";
 import { createOutput } from "../output.ts";
 import { printRules } from "../print-rules.ts";
 import { addRelayFlags } from "../relay-flags.ts";
-import { httpChoice, type RelayFlags, relayOptions } from "../relay-options.ts";
+import { httpChoice, type RelayFlags, relayOptions, relayStatePath } from "../relay-options.ts";
 import { createRelayRenderer } from "../render-relay.ts";
 import { startRelay } from "../start-relay.ts";
 import { listenForStop } from "../until-stopped.ts";
@@ -21,7 +23,8 @@ export function relayCommand(): Command {
 
 async function runRelay(flags: RelayFlags): Promise<void> {
   const config = flags.config === undefined ? {} : await readRelayConfig(flags.config);
-  const options = await relayOptions(flags, config);
+  const state = await openStateStore(relayStatePath(flags, config), systemRandom);
+  const options = await relayOptions(flags, config, state);
   if (flags.printRules === true) return printRules(options);
   const output = createOutput<ServerEvent>({
     json: flags.json ?? false,
