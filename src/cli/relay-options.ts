@@ -14,7 +14,6 @@ import { defaultLimits, type Limits } from "../relay/limits.ts";
 import { checkStreams, type StreamOptions } from "../relay/stream.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import { loadSdpText } from "./sdp-file.ts";
-import type { HttpChoice } from "./start-relay.ts";
 
 /** The flags of `punchcast relay`. */
 export interface RelayFlags {
@@ -32,6 +31,10 @@ export interface RelayFlags {
   readonly from?: readonly Cidr[];
   readonly viewKey?: string;
   readonly publishKey?: string;
+  readonly adminToken?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly viewerMetrics?: boolean;
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
@@ -88,14 +91,6 @@ export async function relayOptions(flags: RelayFlags, config: RelayConfig, state
     ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
-  };
-}
-
-/** Where the relay's HTTP port is: flags first, then the configuration file. */
-export function httpChoice(flags: RelayFlags, config: RelayConfig): HttpChoice {
-  return {
-    ...set({ port: flags.httpPort ?? config.httpPort }),
-    ...set({ listen: flags.httpListen ?? config.httpListen }),
   };
 }
 

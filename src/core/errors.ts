@@ -42,6 +42,7 @@ export const errorCodes = {
   NO_SUCH_VIEWER: "peer",
   STREAM_EXISTS: "peer",
   STREAM_CONFIGURED: "peer",
+  NO_AUTH_SECRET: "peer",
 } as const;
 
 /** One of the stable codes above. */

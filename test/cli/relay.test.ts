@@ -125,7 +125,11 @@ test("generated keys last over restarts; keys from the environment are taken and
     }
     assert.equal(urls[0], urls[1]);
     const state = join(folder, "environment.json");
-    const env = { PUNCHCAST_VIEW_KEY: "view-from-env", PUNCHCAST_PUBLISH_KEY: "publish-from-env" };
+    const env = {
+      PUNCHCAST_VIEW_KEY: "view-from-env",
+      PUNCHCAST_PUBLISH_KEY: "publish-from-env",
+      PUNCHCAST_ADMIN_TOKEN: "t",
+    };
     const relay = use(startPunchcast([...args, "--state", state], env));
     assert.match(JSON.stringify(await relay.event("listening")), /view-from-env/);
     await assert.rejects(stat(state));

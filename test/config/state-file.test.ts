@@ -67,9 +67,10 @@ test("a damaged file is set aside under a name that is told, every one of them, 
     for (const text of damaged) {
       await writeFile(path, text);
       const store = await open(path);
-      assert.ok(store.setAside !== undefined && store.setAside.startsWith(`${path}.damaged`), store.setAside);
-      assert.equal(await readFile(store.setAside, "utf8"), text);
-      names.push(store.setAside);
+      const { setAside = "" } = store;
+      assert.ok(setAside.startsWith(`${path}.damaged`), setAside);
+      assert.equal(await readFile(setAside, "utf8"), text);
+      names.push(setAside);
       assert.match((await store.keys(["live"])).get("live")?.viewKey ?? "", /^[0-9a-f]{32}$/);
       assert.equal((await open(path)).setAside, undefined);
     }
