@@ -4,6 +4,19 @@ export type { Clock } from "./core/clock.ts";
 export { type ErrorCode, PunchcastError } from "./core/errors.ts";
 export { formatPunchUrl, type PunchUrl, parsePunchUrl } from "./core/punch-url.ts";
 export type { Random } from "./core/random.ts";
+export type {
+  ApiEvent,
+  ApiKeys,
+  ApiStream,
+  ApiViewer,
+  KeyRotation,
+  MintedKey,
+  MintRequest,
+  NewStream,
+  RelayInfo,
+  StreamPatch,
+} from "./http/api/shapes.ts";
+export { createRelayClient, type RelayClient, type RelayClientOptions } from "./http/client/relay-client.ts";
 export { type StreamKeys, timeLimitedPassword, timeLimitedUsername } from "./relay/credentials.ts";
 export { defaultLimits, type Limits } from "./relay/limits.ts";
 export type { StreamOptions } from "./relay/stream.ts";
