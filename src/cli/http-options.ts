@@ -58,7 +58,7 @@ async function readTls(
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new PunchcastError(
       "BAD_OPTION",
-      `${certPath} and ${keyPath} are no certificate and key of one another in PEM (${what}): give those that belong together.`,
+      `${certPath} and ${keyPath} are no pair in PEM (${what}): give --tls-cert and --tls-key that belong together.`,
       cause,
     );
   }
