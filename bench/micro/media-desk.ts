@@ -4,6 +4,7 @@
  */
 import { systemClock } from "../../src/core/clock.ts";
 import { systemRandom } from "../../src/core/random.ts";
+import { createStream } from "../../src/relay/stream.ts";
 import { encodeRtp } from "../../src/rtp/header.ts";
 import { createMediaDesk } from "../../src/server/media-desk.ts";
 import { rtpPackets } from "../../test/support/fixtures.ts";
@@ -51,14 +52,15 @@ function makePackets(): { readonly bytes: Uint8Array; readonly atMs: number }[] 
 
 const packets = makePackets();
 let now = 0;
+const live = createStream({
+  ...{ name: "live", components: 2, ingestPort: 9099, from: [], viewKey: "v", publishKey: "p" },
+});
 const desk = createMediaDesk({
-  streams: [
-    {
-      ...{ name: "live", components: 2, ingestPort: 9099, from: [], viewKey: "v", publishKey: "p" },
-      componentIds: ["live/0", "live/1"],
-    },
-  ],
-  core: { holes: new Map() as never, publishers: { flowOf: () => undefined } as never },
+  core: {
+    streams: new Map([["live", live]]),
+    holes: new Map() as never,
+    publishers: { flowOf: () => undefined } as never,
+  },
   clock: { ...systemClock, now: () => now, schedule: () => () => {} },
   random: systemRandom,
   ...{ cache: true, described: () => undefined, deliver() {}, onRestart() {}, send: () => true, warn() {} },

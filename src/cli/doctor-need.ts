@@ -6,7 +6,7 @@ import type { NeededPort, RelayNeed } from "../doctor/check.ts";
 import { checkStreams, ingestPortsOf } from "../relay/stream.ts";
 import { localAddresses } from "../server/local-addresses.ts";
 import { socketBufferBytes } from "../server/relay-ports.ts";
-import { type KeySource, type RelayFlags, relayOptions, relayStatePath } from "./relay-options.ts";
+import { type RelayFlags, relayOptions, relayStatePath, type StateSource } from "./relay-options.ts";
 
 /**
  * What a relay with these options would ask of the host; makes no keys.
@@ -14,11 +14,15 @@ import { type KeySource, type RelayFlags, relayOptions, relayStatePath } from ".
  */
 export async function relayNeed(flags: RelayFlags, config: RelayConfig): Promise<RelayNeed> {
   let needsState = false;
-  const noKeys: KeySource = async (_path, streams) => {
-    needsState = true;
-    return new Map(streams.map((name) => [name, { viewKey: "none", publishKey: "none" }]));
+  const noState: StateSource = {
+    async keys(streams) {
+      needsState = true;
+      return new Map(streams.map((name) => [name, { viewKey: "none", publishKey: "none" }]));
+    },
+    created: () => [],
+    setAside: undefined,
   };
-  const options = await relayOptions(flags, config, noKeys);
+  const options = await relayOptions(flags, config, noState);
   const { streams, punchPort = defaultPunchPort, publicAddress } = options;
   const plane = await choosePlane(options.plane ?? "userspace", () => {});
   checkStreams(streams, punchPort);

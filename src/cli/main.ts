@@ -3,9 +3,11 @@ import { exitCodes } from "../core/errors.ts";
 import { cleanCommand } from "./commands/clean.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { keyCommand } from "./commands/key.ts";
 import { labCommand } from "./commands/lab.ts";
 import { relayCommand } from "./commands/relay.ts";
 import { sendCommand } from "./commands/send.ts";
+import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { reportFailure } from "./output.ts";
 import { readVersion } from "./version.ts";
@@ -33,6 +35,8 @@ function createProgram(): Command {
     relayCommand(),
     watchCommand(),
     sendCommand(),
+    statusCommand(),
+    keyCommand(),
     doctorCommand(),
     labCommand(),
     demoCommand(),

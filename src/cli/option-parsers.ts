@@ -72,6 +72,12 @@ export function udpUrls(
   return [...(before ?? []), parsed];
 }
 
+/** Reads the URL of a relay's HTTP port. */
+export function httpUrl(text: string): string {
+  if (/^https?:/i.test(text) && isHttpPlace(text)) return text;
+  throw new InvalidArgumentError("Give a URL such as http://127.0.0.1:9000 or https://relay.example.");
+}
+
 /** Reads where a relay's HTTP is. */
 export function httpPlace(text: string): string {
   if (isHttpPlace(text)) return text;

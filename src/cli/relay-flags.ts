@@ -17,7 +17,21 @@ export function addRelayFlags(command: Command): Command {
       "TCP port of HTTP, which hands out SDPs, or 'none' (default: the punch port's number)",
       integerOrNone(0, 65_535),
     )
-    .option("--http-listen <address>", "address to bind it to (default: as --listen)", ipAddress)
+    .option(
+      "--http-listen <address>",
+      "address to bind it to (default: as --listen, with the API on this host only)",
+      ipAddress,
+    )
+    .addOption(
+      secret(
+        "--admin-token <token>",
+        "token of the API (default: generated once, kept in the state file)",
+        "PUNCHCAST_ADMIN_TOKEN",
+      ),
+    )
+    .option("--tls-cert <file>", "certificate chain (PEM): HTTP becomes HTTPS")
+    .option("--tls-key <file>", "its key (PEM)")
+    .option("--no-viewer-metrics", "no series of single viewers on /metrics")
     .option("--stream <name>", "name of the stream (default: live)")
     .option(
       "--ingest-port <port>",

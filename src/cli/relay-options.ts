@@ -2,19 +2,18 @@ import { join } from "node:path";
 import { openJournal } from "../config/journal-file.ts";
 import { stateFolder } from "../config/platform-paths.ts";
 import type { RelayConfig, StreamConfig } from "../config/relay-config.ts";
-import { loadKeys } from "../config/state-file.ts";
+import type { StateStore } from "../config/state-file.ts";
 import { openSwitchFile } from "../config/switch-file.ts";
 import type { Cidr } from "../core/cidr.ts";
 import { systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
-import { systemRandom } from "../core/random.ts";
+import { defaultPunchPort } from "../core/punch-url.ts";
 import type { PlaneChoice } from "../data-plane/choose-plane.ts";
 import type { StreamKeys } from "../relay/credentials.ts";
 import { defaultLimits, type Limits } from "../relay/limits.ts";
-import type { StreamOptions } from "../relay/stream.ts";
+import { checkStreams, type StreamOptions } from "../relay/stream.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import { loadSdpText } from "./sdp-file.ts";
-import type { HttpChoice } from "./start-relay.ts";
 
 /** The flags of `punchcast relay`. */
 export interface RelayFlags {
@@ -32,6 +31,10 @@ export interface RelayFlags {
   readonly from?: readonly Cidr[];
   readonly viewKey?: string;
   readonly publishKey?: string;
+  readonly adminToken?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly viewerMetrics?: boolean;
   readonly authSecret?: string;
   readonly open?: boolean;
   readonly openFrom?: readonly Cidr[];
@@ -47,10 +50,8 @@ export const defaultIngestPort = 9099;
 /** Two tracks, RTP and RTCP each: what MP4Box and gpac send for a film. */
 export const defaultComponents = 4;
 
-/** Gives the keys of streams that have none of their own. */
-export type KeySource = (statePath: string, streams: readonly string[]) => Promise<ReadonlyMap<string, StreamKeys>>;
-
-const keysFromStateFile: KeySource = (path, streams) => loadKeys(path, streams, systemRandom);
+/** What the options take from the state file. */
+export type StateSource = Pick<StateStore, "keys" | "created" | "setAside">;
 
 /** The file that keeps generated keys. */
 export function relayStatePath(flags: Pick<RelayFlags, "state">, config: RelayConfig): string {
@@ -59,14 +60,10 @@ export function relayStatePath(flags: Pick<RelayFlags, "state">, config: RelayCo
 
 /**
  * What the relay is started with: flags first, then the configuration file, then defaults. Keys that neither names come
- * from `keySource`; default: the state file, where they are made if need be.
+ * from the state file, where they are made if need be, and so do the streams that the API created, as far as they fit.
  * @throws PunchcastError BAD_OPTION, BAD_SDP, FILE_UNREADABLE, STATE_UNREADABLE, FILE_UNWRITABLE
  */
-export async function relayOptions(
-  flags: RelayFlags,
-  config: RelayConfig,
-  keySource: KeySource = keysFromStateFile,
-): Promise<RelayOptions> {
+export async function relayOptions(flags: RelayFlags, config: RelayConfig, state: StateSource): Promise<RelayOptions> {
   const from = flags.openFrom ?? config.openFrom ?? [];
   const isOpen = flags.open ?? config.open ?? false;
   if (from.length > 0 && !isOpen) {
@@ -77,14 +74,15 @@ export async function relayOptions(
   }
   const statePath = relayStatePath(flags, config);
   const plane = flags.plane ?? config.plane;
-  const keysOf = (names: readonly string[]): ReturnType<KeySource> => keySource(statePath, names);
-  const streams = chooseStreams(flags, config);
+  const configured = configuredStreams(flags, config);
+  const punchPort = flags.punchPort ?? config.punchPort;
+  const { streams, warnings } = withCreated(await withKeys(configured, state), state, punchPort ?? defaultPunchPort);
   return {
-    sdp: await readSdps(streams),
-    streams: await withKeys(streams, keysOf),
+    sdp: await readSdps(configured),
+    ...{ streams, warnings },
     ...set({ listen: flags.listen ?? config.listen }),
     ...set({ publicAddress: flags.publicAddress ?? config.publicAddress }),
-    ...set({ punchPort: flags.punchPort ?? config.punchPort }),
+    ...set({ punchPort }),
     ...set({ authSecret: flags.authSecret ?? config.authSecret }),
     ...set({ plane }),
     cache: flags.cache === false ? false : (config.cache ?? true),
@@ -93,14 +91,6 @@ export async function relayOptions(
     ...(plane === "nat" && { switches: openSwitchFile(switchesPath(statePath)) }),
     ...(isOpen && { open: { from } }),
     limits: { ...defaultLimits, ...set<Limits>(config.limits ?? {}) },
-  };
-}
-
-/** Where the relay's HTTP port is: flags first, then the configuration file. */
-export function httpChoice(flags: RelayFlags, config: RelayConfig): HttpChoice {
-  return {
-    ...set({ port: flags.httpPort ?? config.httpPort }),
-    ...set({ listen: flags.httpListen ?? config.httpListen }),
   };
 }
 
@@ -120,7 +110,7 @@ export function switchesPath(statePath: string): string {
 }
 
 /** The streams of the file; without any, the one that the flags describe. */
-function chooseStreams(flags: RelayFlags, config: RelayConfig): readonly StreamConfig[] {
+export function configuredStreams(flags: RelayFlags, config: RelayConfig): readonly StreamConfig[] {
   const { stream, ingestPort, components, from, viewKey, publishKey, sdp } = flags;
   if (config.streams === undefined)
     return [{ name: stream ?? "live", ingestPort, components, from, viewKey, publishKey, sdp }];
@@ -147,13 +137,10 @@ async function readSdps(streams: readonly StreamConfig[]): Promise<ReadonlyMap<s
   return texts;
 }
 
-async function withKeys(
-  configs: readonly StreamConfig[],
-  keysOf: (names: readonly string[]) => ReturnType<KeySource>,
-): Promise<StreamOptions[]> {
+async function withKeys(configs: readonly StreamConfig[], state: StateSource): Promise<StreamOptions[]> {
   const lacking = configs.filter(({ viewKey, publishKey }) => viewKey === undefined || publishKey === undefined);
   const names = lacking.map(({ name }) => name);
-  const keys = names.length === 0 ? new Map<string, StreamKeys>() : await keysOf(names);
+  const keys = names.length === 0 ? new Map<string, StreamKeys>() : await state.keys(names);
   return configs.map(
     ({
       name,
@@ -173,6 +160,34 @@ async function withKeys(
       ...set({ takeover }),
     }),
   );
+}
+
+/**
+ * Adds the streams that the API created. One that the configuration has made impossible is left out and told, since the
+ * relay must start for it to be changed.
+ */
+function withCreated(
+  configured: readonly StreamOptions[],
+  { created, setAside }: StateSource,
+  punchPort: number,
+): { readonly streams: readonly StreamOptions[]; readonly warnings: readonly string[] } {
+  let streams = configured;
+  const warnings: string[] = [];
+  if (setAside !== undefined) {
+    warnings.push(
+      `The state file was damaged: it is kept as ${setAside}, and there are new keys and no created streams any more. To go on with the old ones mend it, rename it back and start again.`,
+    );
+  }
+  for (const stream of created()) {
+    try {
+      checkStreams([...streams, stream], punchPort);
+      streams = [...streams, stream];
+    } catch (error) {
+      if (!(error instanceof PunchcastError)) throw error;
+      warnings.push(`Stream '${stream.name}', which the API created, is left out. ${error.message}`);
+    }
+  }
+  return { streams, warnings };
 }
 
 /** The entries that have a value. */

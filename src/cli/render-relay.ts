@@ -33,6 +33,12 @@ export function createRelayRenderer(
         return renderStart(event, isOpen);
       case "warning":
         return `Warning: ${event.message}`;
+      case "stream-added":
+        return `${event.stream}: the stream was created`;
+      case "stream-changed":
+        return `${event.stream}: the stream was changed`;
+      case "stream-removed":
+        return `${event.stream}: the stream was deleted`;
       case "publisher-restarted":
         return `${event.stream}: the publisher began anew (component ${event.component}, ${event.kind})`;
       case "publisher":

@@ -1,71 +1,120 @@
 import { formatHost, parseHostPort } from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
 import { formatPunchUrl, parsePunchUrl } from "../core/punch-url.ts";
+import { systemRandom } from "../core/random.ts";
 import { createHttpServer, type HttpServer } from "../http/http-server.ts";
+import type { Relay } from "../server/relay.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
-import { createRelay, type Relay } from "../server/relay-server.ts";
+import { createRelay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
+import { createRelayControl, type RelayControlOptions } from "./relay-control.ts";
+import { readVersion } from "./version.ts";
 
 /** Where a relay's HTTP port is. */
 export interface HttpChoice {
   /** TCP; 0: any free one. Default: the punch port's number. */
   readonly port?: number | "none";
-  /** IP literal. Default: all that the relay binds. */
+  /** IP literal. Default: all that the relay binds, and then the API answers on this host only. */
   readonly listen?: string;
+  /** Certificate chain and key, PEM. Default: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** What the API of a relay is started with. */
+export interface ApiChoice {
+  /** Default: there is none, and the API is off. */
+  readonly token?: string;
+  readonly state: RelayControlOptions["state"];
+  readonly configured: RelayControlOptions["configured"];
+  readonly viewerMetrics: boolean;
 }
 
 /**
- * Starts a relay with its HTTP port. `listening` is told once both are open.
+ * Starts a relay with its HTTP port. `listening` is told once both are open. Without `api` there are SDPs and health only.
  * @throws what `createRelay` and `createHttpServer` throw
  */
-export async function startRelay(options: RelayOptions, choice: HttpChoice): Promise<Relay> {
+export async function startRelay(options: RelayOptions, choice: HttpChoice, api?: ApiChoice): Promise<Relay> {
   const { onEvent = () => {} } = options;
   const held: ServerEvent[] = [];
   let tell = (event: ServerEvent): void => void held.push(event);
   const relay = await createRelay({ ...options, onEvent: (event) => tell(event) });
-  const http = await startHttp(relay, options, choice, (message) => tell({ event: "warning", message })).catch(
-    async (error: unknown) => {
-      await relay.close();
-      throw error;
-    },
-  );
-  const streams = relay.streams.map((stream) => withHttp(stream, relay.punchPort, http?.port));
-  tell = onEvent;
-  for (const event of held)
-    onEvent(event.event === "listening" ? { ...event, streams, ...urlOf(event, options, choice, http) } : event);
-  return {
+  let http: HttpServer | undefined;
+  const marked = (stream: ListeningStream): ListeningStream => withHttp(stream, placeOf(options, choice, relay, http));
+  const whole: Relay = {
     ...relay,
-    streams,
+    get streams() {
+      return relay.streams.map(marked);
+    },
+    addStream: async (wanted) => marked(await relay.addStream(wanted)),
+    changeStream: async (name, changes) => marked(await relay.changeStream(name, changes)),
     async close() {
       await http?.close();
       await relay.close();
     },
   };
+  try {
+    http = await startHttp(whole, options, choice, api, (message) => tell({ event: "warning", message }));
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
+  tell = onEvent;
+  for (const event of held)
+    onEvent(
+      event.event === "listening"
+        ? { ...event, streams: event.streams.map(marked), ...urlOf(event, options, choice, http) }
+        : event,
+    );
+  return whole;
 }
 
 async function startHttp(
-  { descriptions, punchPort }: Relay,
-  { streams, authSecret, open, listen, clock }: RelayOptions,
-  { port = punchPort, listen: address = listen }: HttpChoice,
+  running: Relay,
+  { authSecret, open, listen, clock = systemClock, random = systemRandom }: RelayOptions,
+  { port = running.punchPort, listen: explicit, tls }: HttpChoice,
+  choice: ApiChoice | undefined,
   onFault: (message: string) => void,
 ): Promise<HttpServer | undefined> {
   if (port === "none") return undefined;
-  const byName = new Map(streams.map((stream) => [stream.name, stream]));
-  // The first stream is the bare punch's; a limit on who may punch is one on who may read, which HTTP does not know.
-  const openStream = open !== undefined && open.from.length === 0 ? streams[0]?.name : undefined;
+  // A limit on who may punch is one on who may read, which HTTP does not know.
+  const isOpen = open !== undefined && open.from.length === 0;
   const relay = {
-    descriptions,
+    descriptions: running.descriptions,
     authSecret,
-    openStream,
-    keysOf: (name: string) => byName.get(name),
+    // The bare punch's stream is the one that is there longest.
+    openStream: () => (isOpen ? running.streams[0]?.name : undefined),
+    keysOf: running.stream,
     isReady: () => true,
   };
-  return createHttpServer({ relay, port, address, onFault, ...(clock && { clock }) });
+  const version = readVersion();
+  const api = choice && {
+    token: choice.token,
+    from: explicit === undefined ? ("loopback" as const) : ("anywhere" as const),
+    viewerMetrics: choice.viewerMetrics,
+    relay: createRelayControl({ ...choice, ...{ relay: running, authSecret, version, clock, random } }),
+  };
+  return createHttpServer({
+    ...{ relay, port, address: explicit ?? listen, tls, version, onFault, clock },
+    ...(api && { api }),
+  });
+}
+
+/** How viewers' URLs name the HTTP port; `undefined`: it is where they look for it. */
+function placeOf(
+  { publicAddress }: RelayOptions,
+  { port, tls }: HttpChoice,
+  { punch, punchPort }: Relay,
+  http: HttpServer | undefined,
+): string | undefined {
+  if (port === "none" || http === undefined) return "none";
+  if (tls !== undefined)
+    return `https://${formatHost(publicAddress ?? parseHostPort(punch, 0)?.host ?? "127.0.0.1")}:${http.port}`;
+  return http.port === punchPort ? undefined : String(http.port);
 }
 
 /** Viewers and publishers look for HTTP at the punch port's number: what is elsewhere stands in their URLs. */
-function withHttp(stream: ListeningStream, punchPort: number, httpPort: number | undefined): ListeningStream {
-  if (httpPort === punchPort) return stream;
-  const http = httpPort === undefined ? "none" : String(httpPort);
+function withHttp(stream: ListeningStream, http: string | undefined): ListeningStream {
+  if (http === undefined) return stream;
   const mark = (url: string): string => formatPunchUrl({ ...parsePunchUrl(url), http });
   return { ...stream, watchUrl: mark(stream.watchUrl), publishUrl: mark(stream.publishUrl) };
 }
@@ -73,11 +122,11 @@ function withHttp(stream: ListeningStream, punchPort: number, httpPort: number |
 function urlOf(
   { punch }: ServerEvent & { event: "listening" },
   { publicAddress }: RelayOptions,
-  { listen }: HttpChoice,
+  { listen, tls }: HttpChoice,
   http: HttpServer | undefined,
 ): { readonly http?: string } {
   if (http === undefined) return {};
   const isOne = listen !== undefined && listen !== "0.0.0.0" && listen !== "::";
   const host = publicAddress === undefined && isOne ? listen : parseHostPort(punch, 0)?.host;
-  return { http: `http://${formatHost(host ?? "127.0.0.1")}:${http.port}` };
+  return { http: `${tls === undefined ? "http" : "https"}://${formatHost(host ?? "127.0.0.1")}:${http.port}` };
 }

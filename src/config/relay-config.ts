@@ -27,6 +27,10 @@ export interface RelayConfig {
   readonly punchPort?: number | undefined;
   readonly httpPort?: number | "none" | undefined;
   readonly httpListen?: string | undefined;
+  readonly adminToken?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly viewerMetrics?: boolean | undefined;
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
   readonly openFrom?: readonly Cidr[] | undefined;
@@ -74,6 +78,10 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   punchPort: port.optional(),
   httpPort: z.union([port, z.literal("none")]).optional(),
   httpListen: address.optional(),
+  adminToken: key.optional(),
+  tlsCert: z.string().min(1).optional(),
+  tlsKey: z.string().min(1).optional(),
+  viewerMetrics: z.boolean().optional(),
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),

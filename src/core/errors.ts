@@ -38,6 +38,11 @@ export const errorCodes = {
   HOST_UNKNOWN: "peer",
   RELAY_REFUSED: "peer",
   SDP_UNKNOWN: "peer",
+  NO_SUCH_STREAM: "peer",
+  NO_SUCH_VIEWER: "peer",
+  STREAM_EXISTS: "peer",
+  STREAM_CONFIGURED: "peer",
+  NO_AUTH_SECRET: "peer",
 } as const;
 
 /** One of the stable codes above. */

@@ -66,6 +66,11 @@ export interface DataPlane {
    */
   start(ports: PlanePorts, initial: readonly ForwardingChange[]): Promise<void>;
   /**
+   * Told when ingest ports were opened or closed. Default: the plane need not know them.
+   * @throws PunchcastError TOOL_FAILED
+   */
+  setPorts?(ports: PlanePorts): Promise<void>;
+  /**
    * A packet of this component came up to user space: sends it to the component's holes unless the plane has done so
    * already. The same bytes for each, never changed or kept. `flow` says where the packet came from and to.
    */

@@ -4,6 +4,8 @@ import { formatEndpoint } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { bindError } from "../udp/bind-error.ts";
+import { type ApiOptions, addApi } from "./api/api.ts";
+import { addDescriptionRoutes, collectRoutes } from "./api/open-api.ts";
 import type { KeyRing } from "./authorize.ts";
 import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";
@@ -16,6 +18,12 @@ export interface HttpRelay extends KeyRing, SdpSource, HealthSource {}
 /** What a server is started with. */
 export interface HttpServerOptions {
   readonly relay: HttpRelay;
+  /** What needs the admin token. Default: there is nothing of the kind. */
+  readonly api?: ApiOptions;
+  /** Certificate chain and key, PEM. Default: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Of Punchcast, for the description of the routes. Default: `0`. */
+  readonly version?: string;
   /** TCP; 0: any free one. */
   readonly port: number;
   /** IP literal to bind. Default: every address of this host. */
@@ -60,10 +68,11 @@ const bodyBytesMax = 65_536;
 
 /**
  * Starts the relay's HTTP port.
- * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_PRIVILEGE
+ * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_PRIVILEGE, BAD_OPTION
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { relay, clock = systemClock, onFault = () => {} } = options;
+  const server = { headersTimeout: headersMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 };
   const app = Fastify({
     bodyLimit: bodyBytesMax,
     requestTimeout: requestMs,
@@ -72,7 +81,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     forceCloseConnections: true,
     // Behind a proxy on this host it is the proxy's word that tells addresses apart.
     trustProxy: "loopback",
-    http: { headersTimeout: headersMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 8_192 },
+    ...(options.tls === undefined ? { http: server } : { https: { ...server, ...options.tls } }),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   });
   limitConnections(app.server);
@@ -90,8 +99,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     if (problem.status >= 500) onFault(`An HTTP request failed: ${error.stack ?? error.message}`);
     return sendProblem(reply, problem);
   });
+  await collectRoutes(app, options.version ?? "0");
   addHealthRoutes(app, relay);
   addSdpRoutes(app, relay, createGate(relay, clock));
+  if (options.api !== undefined) await addApi(app, options.api, clock);
+  addDescriptionRoutes(app);
   return { port: await listen(app, options), close: () => app.close() };
 }
 

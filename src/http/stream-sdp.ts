@@ -12,7 +12,7 @@ import { HttpProblem } from "./problem.ts";
 export interface SdpSource {
   readonly descriptions: Descriptions;
   /** The stream that bare punches get, whose SDP needs no key; `undefined` if the relay takes none. */
-  readonly openStream: string | undefined;
+  openStream(): string | undefined;
 }
 
 /** Names as streams have them; what does not fit is no route. */
@@ -39,22 +39,32 @@ const retryAfterSeconds = "2";
  * - `PUT /streams/NAME.sdp`: the publisher's SDP. `DELETE` forgets it. Both need the publish key.
  */
 export function addSdpRoutes(app: FastifyInstance, relay: SdpSource, gate: Gate): void {
-  app.get(path, async (request, reply) => {
-    const { name } = paramsSchema.parse(request.params);
-    if (name !== relay.openStream) gate.check(request, name, "view");
-    return sendSdp(relay, name, request, reply);
-  });
+  const [tags, security] = [["sdp"], [{ streamKey: [] }]];
+  app.get(
+    path,
+    { schema: { tags, security, summary: "Read the SDP for a player (?port=5004&address=127.0.0.1)" } },
+    async (request, reply) => {
+      const { name } = paramsSchema.parse(request.params);
+      if (name !== relay.openStream()) gate.check(request, name, "view");
+      return sendSdp(relay, name, request, reply);
+    },
+  );
 
-  app.get("/bare.sdp", async (request, reply) => {
-    if (relay.openStream !== undefined) return sendSdp(relay, relay.openStream, request, reply);
-    throw new HttpProblem(
-      404,
-      "BAD_URL",
-      "This relay takes no bare punches: name the stream, as in /streams/live.sdp.",
-    );
-  });
+  app.get(
+    "/bare.sdp",
+    { schema: { tags, summary: "The same where bare punches are taken" } },
+    async (request, reply) => {
+      const name = relay.openStream();
+      if (name !== undefined) return sendSdp(relay, name, request, reply);
+      throw new HttpProblem(
+        404,
+        "BAD_URL",
+        "This relay takes no bare punches: name the stream, as in /streams/live.sdp.",
+      );
+    },
+  );
 
-  app.put(path, async (request) => {
+  app.put(path, { schema: { tags, security, summary: "Publish the sender's SDP" } }, async (request) => {
     const { name } = paramsSchema.parse(request.params);
     gate.check(request, name, "publish");
     const sdp = relay.descriptions.publish(name, textOf(request.body));
@@ -62,7 +72,7 @@ export function addSdpRoutes(app: FastifyInstance, relay: SdpSource, gate: Gate)
     return { stream: name, tracks: sdp.media.length, inEffect: inEffect.kind === "sdp" ? inEffect.source : null };
   });
 
-  app.delete(path, async (request, reply) => {
+  app.delete(path, { schema: { tags, security, summary: "Forget the published SDP" } }, async (request, reply) => {
     const { name } = paramsSchema.parse(request.params);
     gate.check(request, name, "publish");
     relay.descriptions.withdraw(name);

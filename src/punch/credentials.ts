@@ -14,6 +14,7 @@ export function usernameFor(url: PunchUrl, role: PunchRole): string {
 export function explainRefusal(code: number, reason: string): string {
   if (code === 401)
     return "the key is wrong or has expired, or there is no such stream: check the URL that the relay printed";
+  if (code === 403) return "whoever runs the relay ended this watch";
   if (code === 486) return "the relay or the stream is full, or somebody else publishes to it";
   if (code === 400)
     return "the relay does not know this component or this version: check --components, and update both sides";

@@ -38,7 +38,7 @@ export type ProvenOutcome =
       readonly components: number;
       readonly publisherLive: boolean;
     }
-  | { readonly ok: false; readonly code: 400 | 486; readonly reason: string };
+  | { readonly ok: false; readonly code: 400 | 403 | 486; readonly reason: string };
 
 /** The answer to a STUN datagram, if any, and the reason to count it by if it was not a success. */
 export interface BindingAnswer {
@@ -49,10 +49,11 @@ export interface BindingAnswer {
 /** Attributes that a request may carry although their numbers are below 0x8000 (comprehension-required). */
 const understood: ReadonlySet<number> = new Set(Object.values(attributeTypes));
 
-/** The phrases of RFC 8489 §14.8 and RFC 8656 §19. */
+/** The phrases of RFC 8489 §14.8 and RFC 8656 §19.5. */
 const phrases = {
   400: "Bad Request",
   401: "Unauthenticated",
+  403: "Forbidden",
   420: "Unknown Attribute",
   438: "Stale Nonce",
   486: "Allocation Quota Reached",

@@ -10,6 +10,10 @@ export type HoleCloseReason =
   | "replaced"
   /** The data plane has room for one viewer, and on this stream the last one gets it. */
   | "taken-over"
+  /** Whoever runs the relay ended it. */
+  | "kicked"
+  /** The stream was taken off the relay. */
+  | "stream-removed"
   /** The relay stopped. */
   | "relay-stopped";
 

@@ -14,6 +14,8 @@ export interface Hole {
   readonly local: Endpoint;
   /** The viewer's mapped address. */
   readonly remote: Endpoint;
+  /** When it opened, in the core's milliseconds. */
+  readonly openedAt: number;
   /** When it closes unless consent is renewed, in the core's milliseconds. */
   readonly expiresAt: number;
 }
@@ -114,7 +116,7 @@ export function createHoles(limits: Limits, holesPerComponent: number = Number.P
   return {
     renew(request, now, effects, lifetimeMs = consentLifetimeSeconds * 1000) {
       const old = byId.get(request.id);
-      const hole: Hole = { ...request, expiresAt: now + lifetimeMs };
+      const hole: Hole = { ...request, openedAt: old?.openedAt ?? now, expiresAt: now + lifetimeMs };
       const stays = old !== undefined && sameEndpoint(old.remote, hole.remote);
       if (old !== undefined && stays && sameEndpoint(old.local, hole.local)) {
         byId.set(hole.id, hole);

@@ -43,6 +43,10 @@ export interface Publishers {
   isLive(stream: string): boolean;
   /** Notes that media of this component went by where user space does not see it. */
   noteMedia(stream: string, component: number, now: number, effects: Effects): void;
+  /** Ends a publisher by address that the stream's settings, which changed, do not allow any more. */
+  review(stream: Stream, effects: Effects): void;
+  /** Ends the stream's publisher. */
+  end(stream: string, effects: Effects): void;
   /** What is needed to go on after a restart. */
   save(now: number): SavedPublisher[];
   /** Gives a publisher of `agoMs` ago its place back, if nobody has it and something of its consent is left. */
@@ -164,8 +168,7 @@ export function createPublishers(): Publishers {
   return {
     admitIngest(at, local, from, now, effects) {
       const { stream, component } = at;
-      if (stream.from.length > 0 && !stream.from.some((cidr) => cidrContains(cidr, from.address)))
-        return "source-not-allowed";
+      if (!mayFeed(stream, from.address)) return "source-not-allowed";
       const publisher = claim(at, "address", from.address, now, effects);
       if (publisher === undefined) return "publisher-busy";
       let flow = publisher.flows.get(component);
@@ -206,6 +209,16 @@ export function createPublishers(): Publishers {
       const publisher = byStream.get(name);
       const flow = publisher?.flows.get(component);
       if (publisher !== undefined && flow !== undefined) touch(publisher, flow, component, now, effects);
+    },
+
+    review(stream, effects) {
+      const publisher = byStream.get(stream.name);
+      if (publisher?.by === "address" && !mayFeed(stream, publisher.identity)) remove(publisher, effects);
+    },
+
+    end(stream, effects) {
+      const publisher = byStream.get(stream);
+      if (publisher !== undefined) remove(publisher, effects);
     },
 
     save: (now) =>
@@ -251,6 +264,10 @@ export function createPublishers(): Publishers {
       }
     },
   };
+}
+
+function mayFeed({ from }: Stream, address: string): boolean {
+  return from.length === 0 || from.some((cidr) => cidrContains(cidr, address));
 }
 
 function hasConsent(publisher: Publisher, now: number): boolean {

@@ -5,6 +5,7 @@ import { answerBinding, type ProvenOutcome, type ProvenRequest } from "./answer-
 import type { AuthenticationContext } from "./authenticate.ts";
 import { type OpenOptions, readBarePunch } from "./bare-punch.ts";
 import { type Effects, noEffects } from "./events.ts";
+import { createExpiringNames } from "./expiring-names.ts";
 import type { ComponentId } from "./forwarding.ts";
 import { createHoles, type Hole, type Holes } from "./holes.ts";
 import { consentLifetimeSeconds, type Limits } from "./limits.ts";
@@ -14,11 +15,12 @@ import { createRateLimiter } from "./rate-limiter.ts";
 import { createReminder } from "./reminder.ts";
 import type { Snapshot } from "./saved.ts";
 import { restoreSnapshot, takeSnapshot } from "./snapshot.ts";
-import type { Stream } from "./stream.ts";
+import type { Stream, StreamSettings } from "./stream.ts";
+import { viewerOf } from "./viewers.ts";
 
 /** What the core decides with. */
 export interface RelayCoreOptions {
-  /** The streams; the first one is the bare punch's. */
+  /** The streams at first; the bare punch's is the one that is there longest. */
   readonly streams: readonly Stream[];
   readonly limits: Limits;
   /** The secret of time-limited credentials; `undefined`: none are taken. */
@@ -45,8 +47,8 @@ export type Verdict =
   | { readonly kind: "media"; readonly component: ComponentId }
   /** RTCP from the viewer that this hole is open to. */
   | { readonly kind: "feedback"; readonly hole: Hole }
-  /** Send `reply`, if there is one, back where the datagram came from. */
-  | { readonly kind: "handled"; readonly reply?: Uint8Array; readonly refusal?: string };
+  /** Send `reply`, if there is one, back where the datagram came from. `isPunch`: it was one, in STUN or bare. */
+  | { readonly kind: "handled"; readonly isPunch?: true; readonly reply?: Uint8Array; readonly refusal?: string };
 
 /** A verdict and the changes that go with it. */
 export interface Decision {
@@ -58,6 +60,16 @@ export interface Decision {
 export interface RelayCore {
   readonly holes: Holes;
   readonly publishers: Publishers;
+  /** By name, in the order in which they came. */
+  readonly streams: ReadonlyMap<string, Stream>;
+  /** Takes in a stream, whose name no other has. */
+  addStream(stream: Stream): void;
+  /** Changes a stream's settings. Who used what is no longer good is refused when next asked for it: within 30 s. */
+  changeStream(stream: Stream, settings: Partial<StreamSettings>): Effects;
+  /** Takes a stream off, with its publisher and all its holes. */
+  removeStream(stream: Stream): Effects;
+  /** Closes a viewer's holes (see `viewerOf`) and refuses it for a minute; no effects if there is no such viewer. */
+  kick(stream: string, viewer: string, now: number): Effects;
   /** Decides on a datagram that came to `local`, one of the punch port's addresses. */
   onPunchPort(local: Endpoint, from: Endpoint, bytes: Uint8Array, at: Arrival): Decision;
   /** Decides on a datagram that came to the ingest port of a stream's component. */
@@ -80,6 +92,12 @@ export interface RelayCore {
 const feedbackPerHole = 600;
 const feedbackInAll = 20_000;
 
+/**
+ * An agent that was kicked asks again within 6 s, is told, and ends. Not more, since who comes back under a new session is
+ * not kept out by this: only a new key does that.
+ */
+const kickedMs = 60_000;
+
 /** Makes a relay core. */
 export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const { limits, open, authSecret } = options;
@@ -93,7 +111,9 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
   const allFeedback = createRateLimiter({ ratePerSecond: feedbackInAll, burst: feedbackInAll, maxKeys: 1 });
   const publishers = createPublishers();
   const holes = createHoles(limits, options.holesPerComponent);
-  const departed = new Map<string, number>();
+  // Both are bounded against a key holder who comes under ever new names; the oldest is the nearest to its end anyway.
+  const departed = createExpiringNames(limits.holesTotal);
+  const kicked = createExpiringNames(limits.holesTotal);
 
   function perform(
     request: ProvenRequest,
@@ -108,12 +128,12 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     if (punch.component >= stream.components) return { ok: false, code: 400, reason: "no-such-component" };
     const id = `${stream.name}/${punch.session}/${punch.component}`;
     const at = { stream, component: punch.component };
+    if (grant.role === "viewer" && kicked.has(`${stream.name}/${punch.session}`)) {
+      return { ok: false, code: 403, reason: "kicked" };
+    }
     if (request.leaves) {
-      // A request that was overheard or delayed must not open again what was closed, as long as its nonce is good. The
-      // bound is against a key holder who leaves under ever new names; the oldest is the nearest to its end anyway.
-      departed.delete(id);
-      if (departed.size >= limits.holesTotal) departed.delete(departed.keys().next().value ?? "");
-      departed.set(id, now + 2 * nonceSlotMs);
+      // A request that was overheard or delayed must not open again what was closed, as long as its nonce is good.
+      departed.add(id, now + 2 * nonceSlotMs);
       if (grant.role === "viewer") holes.close(id, "left", effects);
       else publishers.leave(at, punch.session, effects);
     }
@@ -129,6 +149,8 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     return { ok: true, lifetimeSeconds, components: stream.components, publisherLive: publishers.isLive(stream.name) };
   }
 
+  const holesOf = (stream: string): Hole[] => [...holes.values()].filter((hole) => hole.stream.name === stream);
+
   function onStun(local: Endpoint, from: Endpoint, bytes: Uint8Array, { now, wallNowMs }: Arrival): Decision {
     const effects = noEffects();
     const keysOf = (name: string): Stream | undefined => streams.get(name);
@@ -137,15 +159,19 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
     const answer = answerBinding(bytes, { ...context, unproven }, (request) =>
       perform(request, local, from, now, effects),
     );
-    return { verdict: { kind: "handled", ...answer }, effects };
+    return { verdict: { kind: "handled", isPunch: true, ...answer }, effects };
   }
 
   function onViewer(local: Endpoint, from: Endpoint, bytes: Uint8Array, kind: DatagramKind, now: number): Decision {
     const effects = noEffects();
     const hole = holes.at(from);
-    const refuse = (refusal: string): Decision => ({ verdict: { kind: "handled", refusal }, effects });
+    let isPunch = false;
+    const handled = (refusal?: string): Decision => ({
+      verdict: { kind: "handled", ...(isPunch && { isPunch }), ...(refusal !== undefined && { refusal }) },
+      effects,
+    });
     if (hole?.by !== "key") {
-      const stream = hole?.stream ?? options.streams[0];
+      const stream = hole?.stream ?? streams.values().next().value;
       // Media from nobody we know is a publisher's that lost its place: as a punch, it would get its own stream back.
       const isLost = hole === undefined && (kind === "rtp" || kind === "rtcp");
       if (open === undefined || stream === undefined || isLost) {
@@ -153,17 +179,45 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
         return { verdict: { kind: "handled", refusal: "unknown-source", ...(reply && { reply }) }, effects };
       }
       const request = readBarePunch(bytes, { local, from, hole }, stream, open);
-      const refused = typeof request === "string" ? request : holes.renew(request, now, effects);
-      if (refused !== undefined) return refuse(refused);
+      isPunch = true;
+      if (typeof request === "string") return handled(request);
+      if (kicked.has(`${stream.name}/${viewerOf(request)}`)) return handled("kicked");
+      const refused = holes.renew(request, now, effects);
+      if (refused !== undefined) return handled(refused);
     }
-    if (hole === undefined || kind !== "rtcp") return { verdict: { kind: "handled" }, effects };
-    if (!feedback.take(hole.id, now) || !allFeedback.take("", now)) return refuse("feedback-rate-limited");
+    if (hole === undefined || kind !== "rtcp") return handled();
+    if (!feedback.take(hole.id, now) || !allFeedback.take("", now)) return handled("feedback-rate-limited");
     return { verdict: { kind: "feedback", hole }, effects };
   }
 
   return {
     holes,
     publishers,
+    streams,
+    addStream: (stream) => void streams.set(stream.name, stream),
+
+    changeStream(stream, settings) {
+      const effects = noEffects();
+      Object.assign(stream, settings);
+      publishers.review(stream, effects);
+      return effects;
+    },
+
+    removeStream(stream) {
+      const effects = noEffects();
+      streams.delete(stream.name);
+      for (const { id } of holesOf(stream.name)) holes.close(id, "stream-removed", effects);
+      publishers.end(stream.name, effects);
+      return effects;
+    },
+
+    kick(stream, viewer, now) {
+      const effects = noEffects();
+      const open = holesOf(stream).filter((hole) => viewerOf(hole) === viewer);
+      if (open.length > 0) kicked.add(`${stream}/${viewer}`, now + kickedMs);
+      for (const { id } of open) holes.close(id, "kicked", effects);
+      return effects;
+    },
 
     onPunchPort(local, from, bytes, at) {
       const kind = classifyDatagram(bytes);
@@ -179,6 +233,10 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
 
     onIngestPort(stream, component, local, from, now) {
       const effects = noEffects();
+      // Datagrams of a stream that was taken off may still be on their way up from its ports.
+      if (streams.get(stream.name) !== stream) {
+        return { verdict: { kind: "handled", refusal: "no-such-stream" }, effects };
+      }
       const refusal = publishers.admitIngest({ stream, component }, local, from, now, effects);
       if (refusal !== undefined) return { verdict: { kind: "handled", refusal }, effects };
       return { verdict: { kind: "media", component: stream.componentIds[component] ?? "" }, effects };
@@ -202,7 +260,8 @@ export function createRelayCore(options: RelayCoreOptions): RelayCore {
       const effects = noEffects();
       holes.tick(now, effects);
       publishers.tick(now, effects);
-      for (const [id, until] of departed) if (until <= now) departed.delete(id);
+      departed.tick(now);
+      kicked.tick(now);
       return effects;
     },
   };

@@ -21,9 +21,22 @@ export interface StreamOptions extends StreamKeys {
   readonly from: readonly Cidr[];
 }
 
-/** A stream that the relay carries, with its ids made once. */
+/** What of a stream may change while it runs. */
+export interface StreamSettings extends StreamKeys {
+  readonly takeover?: boolean;
+  readonly from: readonly Cidr[];
+}
+
+/**
+ * A stream that the relay carries, with its ids made once. Holes and publishers hold on to it for as long as it lives, so
+ * its settings are written here when they change.
+ */
 export interface Stream extends StreamOptions {
   readonly componentIds: readonly ComponentId[];
+  viewKey: string;
+  publishKey: string;
+  takeover?: boolean;
+  from: readonly Cidr[];
 }
 
 /** Makes a stream of its options. */

@@ -29,6 +29,8 @@ export interface Descriptions {
   publish(stream: string, text: string): Sdp;
   /** Forgets the published one; false if there is none. */
   withdraw(stream: string): boolean;
+  /** Forgets all of a stream that is no more. */
+  forget(stream: string): void;
 }
 
 /** What the descriptions are made of. */
@@ -81,6 +83,11 @@ export function createDescriptions({ componentsOf, given, inferred }: Descriptio
     },
 
     withdraw: (stream) => publishedSdp.delete(stream),
+
+    forget(stream) {
+      givenSdp.delete(stream);
+      publishedSdp.delete(stream);
+    },
   };
 }
 

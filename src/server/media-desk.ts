@@ -2,6 +2,7 @@ import type { Endpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
 import type { RestartKind } from "../media/ingest-statistics.ts";
+import type { ViewerReport } from "../media/report-aggregator.ts";
 import {
   type ComponentId,
   carriesRtcp,
@@ -20,8 +21,7 @@ import { createStreamMedia, type DescribedCodec, type StreamMedia } from "./stre
 
 /** What the desk works with. */
 export interface MediaDeskOptions {
-  readonly streams: readonly Stream[];
-  readonly core: Pick<RelayCore, "holes" | "publishers">;
+  readonly core: Pick<RelayCore, "holes" | "publishers" | "streams">;
   readonly clock: Clock;
   readonly random: Random;
   /** Whether newcomers are shown what has been since the last key frame. */
@@ -50,6 +50,10 @@ export interface MediaDesk {
   /** Keeps back the holes of newcomers that catch up first, and returns the changes that are the data plane's now. */
   take(changes: readonly ForwardingChange[]): ForwardingChange[];
   media(stream: string): StreamMedia | undefined;
+  addStream(stream: Stream): void;
+  removeStream(stream: Stream): void;
+  /** What a hole's viewer last said of its leg. */
+  reportOf(hole: Hole): ViewerReport | undefined;
   /** How a stream fares. */
   fare(stream: string): StreamFare;
   close(): void;
@@ -61,9 +65,9 @@ const pollMs = 100;
 /** A path's MTU changes when a route does: soon enough to be told while people still look. */
 const lookMs = 5_000;
 
-/** Opens it. */
+/** Opens it, with the streams that the core has. */
 export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
-  const { streams, core, clock, random, cache, send } = options;
+  const { core, clock, random, cache, send } = options;
   // RFC 7022 §4.2: a name that says nothing of its host.
   const cname = Buffer.from(random.bytes(12)).toString("base64");
   const medias = new Map<string, StreamMedia>();
@@ -71,7 +75,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     ComponentId,
     { readonly stream: string; readonly component: number; readonly media: StreamMedia }
   >();
-  for (const { name, componentIds } of streams) {
+  function addStream({ name, componentIds }: Stream): void {
     const described = (component: number, type: number): DescribedCodec | undefined =>
       options.described(name, component, type);
     const media = createStreamMedia({
@@ -85,6 +89,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     medias.set(name, media);
     for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
   }
+  for (const stream of core.streams.values()) addStream(stream);
   const oversize = createOversize(options.mtuOf, options.warn);
   const replays = createReplays({
     clock,
@@ -173,6 +178,21 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     },
 
     media: (stream) => medias.get(stream),
+    addStream,
+
+    removeStream({ name, componentIds }) {
+      medias.delete(name);
+      for (const id of componentIds) at.delete(id);
+      oversize.forget(name);
+    },
+
+    reportOf(hole) {
+      const track = medias
+        .get(hole.stream.name)
+        ?.tracks()
+        .find(([component]) => component === hole.component)?.[1];
+      return track?.viewer(hole.id, clock.now());
+    },
 
     fare(stream) {
       const now = clock.now();

@@ -8,6 +8,8 @@ export interface Oversize {
   look(stream: string, viewers: Iterable<Endpoint>): void;
   /** Packets of the stream that were larger than one of its paths takes in one piece. */
   count(stream: string): number;
+  /** The stream is no more. */
+  forget(stream: string): void;
 }
 
 interface Stream {
@@ -72,5 +74,6 @@ export function createOversize(
     },
 
     count: (name) => streams.get(name)?.oversized ?? 0,
+    forget: (name) => void streams.delete(name),
   };
 }

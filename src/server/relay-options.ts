@@ -39,6 +39,8 @@ export interface RelayOptions {
   readonly statsIntervalMs?: number;
   /** SDP texts by stream, which outrank what publishers and packets tell. Default: none. */
   readonly sdp?: ReadonlyMap<string, string>;
+  /** Told as warnings once the relay has started. Default: none. */
+  readonly warnings?: readonly string[];
   readonly onEvent?: (event: ServerEvent) => void;
   /** Default: the system's. */
   readonly clock?: Clock;

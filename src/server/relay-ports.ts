@@ -18,6 +18,8 @@ export interface RelayPorts {
    * @throws PunchcastError PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS or NO_PRIVILEGE
    */
   open(port: RelayPort): Promise<number>;
+  /** Closes `port` on every address; nothing happens if it is not open. */
+  closePort(port: number): Promise<void>;
   /** Opens every port on the addresses that the host has gained, and forgets those it has lost. */
   follow(addresses: readonly string[]): Promise<void>;
   /** Sends from one of the sockets; false if it was dropped or there is no such socket (any more). */
@@ -28,6 +30,7 @@ export interface RelayPorts {
   smallestBuffers(): { readonly receiveBytes: number; readonly sendBytes: number };
   /** Datagrams the system refused to send. */
   sendErrors(): number;
+  /** Closes everything. */
   close(): Promise<void>;
 }
 
@@ -46,8 +49,16 @@ export function createRelayPorts(
   openSocket: (options: UdpSocketOptions) => Promise<UdpSocket> = openUdpSocket,
 ): RelayPorts {
   const byAddress = new Map<string, Map<number, UdpSocket>>(initialAddresses.map((address) => [address, new Map()]));
-  const ports: RelayPort[] = [];
+  let ports: readonly RelayPort[] = [];
   let closed = false;
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** A port that opens while addresses are followed must not miss the new ones. */
+  function inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const done = last.then(step);
+    last = done.catch(() => {});
+    return done;
+  }
 
   async function openAt(address: string, sockets: Map<number, UdpSocket>, want: RelayPort): Promise<number> {
     const { port, purpose, onDatagram } = want;
@@ -65,7 +76,6 @@ export function createRelayPorts(
   /** Opens the port on all addresses or, if it fails, on none. */
   async function openEverywhere(want: RelayPort): Promise<number> {
     let chosen = want.port;
-    const opened: UdpSocket[] = [];
     for (const [address, sockets] of byAddress) {
       try {
         chosen = await openAt(address, sockets, { ...want, port: chosen });
@@ -76,58 +86,67 @@ export function createRelayPorts(
           await closeAll(sockets.values());
           continue;
         }
-        await closeAll(opened);
+        await closeEverywhere(chosen);
         throw error;
       }
-      const socket = sockets.get(chosen);
-      if (socket !== undefined) opened.push(socket);
     }
     return chosen;
   }
 
+  async function closeEverywhere(port: number): Promise<void> {
+    await Promise.all([...byAddress.values()].map((sockets) => closeOne(sockets, port)));
+  }
+
   const every = (): UdpSocket[] => [...byAddress.values()].flatMap((sockets) => [...sockets.values()]);
 
-  return {
-    async open(want) {
-      if (byAddress.size === 0) {
-        throw new PunchcastError(
-          "NO_ADDRESS",
-          "This host has no IP address to listen on: bring a network interface up.",
-        );
+  async function openChosen(want: RelayPort): Promise<number> {
+    if (byAddress.size === 0) {
+      throw new PunchcastError("NO_ADDRESS", "This host has no IP address to listen on: bring a network interface up.");
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const chosen = await openEverywhere(want);
+        ports = [...ports, { ...want, port: chosen }];
+        return chosen;
+      } catch (error) {
+        // A port that the system chose for one address can be taken on the next: then it chooses again.
+        if (want.port !== 0 || attempt === portChoicesMax || !hasCode(error, "PORT_IN_USE")) throw error;
       }
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const chosen = await openEverywhere(want);
-          ports.push({ ...want, port: chosen });
-          return chosen;
-        } catch (error) {
-          // A port that the system chose for one address can be taken on the next: then it chooses again.
-          if (want.port !== 0 || attempt === portChoicesMax || !hasCode(error, "PORT_IN_USE")) throw error;
-        }
-      }
-    },
+    }
+  }
 
-    async follow(addresses) {
-      for (const [address, sockets] of byAddress) {
-        if (addresses.includes(address)) continue;
-        byAddress.delete(address);
+  async function followAddresses(addresses: readonly string[]): Promise<void> {
+    for (const [address, sockets] of byAddress) {
+      if (addresses.includes(address)) continue;
+      byAddress.delete(address);
+      await closeAll(sockets.values());
+    }
+    for (const address of addresses) {
+      if (byAddress.has(address)) continue;
+      const sockets = new Map<number, UdpSocket>();
+      try {
+        for (const port of ports) await openAt(address, sockets, port);
+      } catch (error) {
         await closeAll(sockets.values());
+        // An IPv6 address that is still being checked for duplicates cannot be bound yet: the next look will find it ready.
+        if (error instanceof PunchcastError) continue;
+        throw error;
       }
-      for (const address of addresses) {
-        if (byAddress.has(address)) continue;
-        const sockets = new Map<number, UdpSocket>();
-        try {
-          for (const port of ports) await openAt(address, sockets, port);
-        } catch (error) {
-          await closeAll(sockets.values());
-          // An IPv6 address that is still being checked for duplicates cannot be bound yet: the next look will find it ready.
-          if (error instanceof PunchcastError) continue;
-          throw error;
-        }
-        if (closed) await closeAll(sockets.values());
-        else byAddress.set(address, sockets);
-      }
-    },
+      if (closed) await closeAll(sockets.values());
+      else byAddress.set(address, sockets);
+    }
+  }
+
+  return {
+    open: (want) => inTurn(() => openChosen(want)),
+
+    closePort: (port) =>
+      inTurn(async () => {
+        ports = ports.filter((open) => open.port !== port);
+        await closeEverywhere(port);
+      }),
+
+    follow: (addresses) => inTurn(() => followAddresses(addresses)),
 
     send: (local, remote, bytes) => byAddress.get(local.address)?.get(local.port)?.send(bytes, remote) ?? false,
     addresses: () => [...byAddress.keys()],
@@ -149,6 +168,12 @@ export function createRelayPorts(
       await closeAll(sockets);
     },
   };
+}
+
+async function closeOne(sockets: Map<number, UdpSocket>, port: number): Promise<void> {
+  const socket = sockets.get(port);
+  sockets.delete(port);
+  await socket?.close();
 }
 
 async function closeAll(sockets: Iterable<UdpSocket>): Promise<void> {

@@ -11,28 +11,19 @@ import type { ForwardingChange, HoleId } from "../relay/forwarding.ts";
 import type { Hole } from "../relay/holes.ts";
 import { defaultLimits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
-import { checkStreams, createStream, ingestPortsOf } from "../relay/stream.ts";
+import { checkStreams, createStream, type Stream } from "../relay/stream.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
-import { createDescriptions, type Descriptions } from "./descriptions.ts";
+import { createDescriptions } from "./descriptions.ts";
+import { createLiveStreams } from "./live-streams.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createMediaDesk } from "./media-desk.ts";
+import type { Relay } from "./relay.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import { createRelayPorts } from "./relay-ports.ts";
-import type { ListeningStream } from "./server-events.ts";
-import { describeStream, ingestComponents, startWarnings } from "./start-lines.ts";
+import type { ListeningStream, ServerEvent } from "./server-events.ts";
+import { describeStream, startWarnings } from "./start-lines.ts";
 import { createTally } from "./tally.ts";
-
-/** A running relay. */
-export interface Relay {
-  /** The punch port. */
-  readonly punchPort: number;
-  /** The streams with their ports and URLs. */
-  readonly streams: readonly ListeningStream[];
-  /** How the streams are played. */
-  readonly descriptions: Descriptions;
-  /** Stops within a second and leaves nothing behind. */
-  close(): Promise<void>;
-}
+import { listViewers } from "./viewer-list.ts";
 
 /** How often the core ends what is over, and how often the host's addresses are read again. */
 const tickMs = 1_000;
@@ -43,15 +34,19 @@ const addressesMs = 5_000;
  * @throws PunchcastError BAD_OPTION, BAD_SDP, PORT_IN_USE, ADDRESS_UNAVAILABLE, NO_ADDRESS, NO_PRIVILEGE or UNSUPPORTED_HOST
  */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
-  const { clock = systemClock, onEvent = () => {}, limits = defaultLimits, authSecret, open } = options;
+  const { clock = systemClock, limits = defaultLimits, authSecret, open } = options;
   checkStreams(options.streams, options.punchPort ?? defaultPunchPort);
-  const streams = options.streams.map(createStream);
+  let streams: ReadonlyMap<string, Stream> = new Map(options.streams.map((each) => [each.name, createStream(each)]));
+  const listeners = new Set(options.onEvent === undefined ? [] : [options.onEvent]);
+  const onEvent = (event: ServerEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
   const descriptions = createDescriptions({
-    componentsOf: (name) => streams.find((stream) => stream.name === name)?.components,
+    componentsOf: (name) => streams.get(name)?.components,
     ...(options.sdp && { given: options.sdp }),
     inferred: (stream) => desk.media(stream)?.wire(clock.now()),
   });
-  const early: string[] = [];
+  const early: string[] = [...(options.warnings ?? [])];
   let warn = (message: string): void => void early.push(message);
   const plane = await createPlane(await choosePlane(options.plane ?? "userspace", (message) => warn(message)), {
     send: (local, remote, bytes) => ports.send(local, remote, bytes),
@@ -65,22 +60,15 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   });
   const ports = createRelayPorts(localAddresses(options.listen), plane.openSocket);
   const core = createRelayCore({
-    streams,
-    limits,
-    authSecret,
-    open,
-    holesPerComponent: plane.holesPerComponent,
+    ...{ limits, authSecret, open, holesPerComponent: plane.holesPerComponent },
+    streams: [...streams.values()],
     ...(options.random && { random: options.random }),
   });
+  streams = core.streams;
   const paths = await createPathMtu();
   const desk = createMediaDesk({
-    ...{
-      streams,
-      core,
-      clock,
-      random: options.random ?? systemRandom,
-      cache: plane.showsMedia && (options.cache ?? true),
-    },
+    ...{ core, clock, random: options.random ?? systemRandom },
+    cache: plane.showsMedia && (options.cache ?? true),
     described: descriptions.codecOf,
     deliver: (component, bytes, flow) => plane.deliver(component, bytes, flow),
     onRestart: (stream, component, kind) => onEvent({ event: "publisher-restarted", stream, component, kind }),
@@ -89,7 +77,12 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     mtuOf: paths.of,
     warn: (message) => warn(message),
   });
-  const tally = createTally(streams);
+  const tally = createTally(() => streams.values());
+  const live = createLiveStreams({
+    ...{ core, ports, plane, desk, descriptions, carryOut, tell: onEvent },
+    onDatagram: (stream, component, bytes, from, local) =>
+      perform(core.onIngestPort(stream, component, local, from, clock.now()), bytes, from, local),
+  });
   const startedAt = clock.now();
   const started = Promise.withResolvers<void>();
   let isStarted = false;
@@ -123,6 +116,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     } else {
       if (verdict.reply !== undefined) ports.send(local, from, verdict.reply);
       if (verdict.refusal !== undefined) tally.countRefusal(verdict.refusal);
+      if (verdict.isPunch) tally.countPunch(verdict.refusal ?? "granted");
     }
     if (effects.changes.length > 0 || effects.events.length > 0) carryOut(effects);
   }
@@ -136,16 +130,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
         perform(core.onPunchPort(local, from, bytes, at), bytes, from, local);
       },
     });
-    for (const stream of streams) {
-      for (const k of ingestComponents(stream)) {
-        await ports.open({
-          port: (stream.ingestPort ?? 0) + k,
-          purpose: `Ingest port of stream '${stream.name}' (--ingest-port)`,
-          onDatagram: (bytes, from, local) =>
-            perform(core.onIngestPort(stream, k, local, from, clock.now()), bytes, from, local),
-        });
-      }
-    }
+    live.start(chosen);
+    await live.openAll();
     return chosen;
   }
 
@@ -157,7 +143,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       const now = clock.now();
       const { changes, events } = saved ? core.restore(saved.snapshot, { now, agoMs: saved.agoMs }) : noEffects();
       const punch = await openPorts();
-      await plane.start({ punch, ingest: streams.flatMap(ingestPortsOf) }, changes);
+      await plane.start(live.ports(), changes);
       isStarted = true;
       started.resolve();
       carryOut({ changes: [], events });
@@ -186,10 +172,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     }
   }
 
-  async function tellStats(): Promise<void> {
+  async function readStats(): Promise<ServerEvent & { event: "stats" }> {
     const carried = await readPlane();
     const uptimeMs = Math.round(clock.now() - startedAt);
-    onEvent({ event: "stats", uptimeMs, ...tally.report(core, carried, desk.fare), sendErrors: ports.sendErrors() });
+    const figures = tally.report(core, carried, desk.fare);
+    return { event: "stats", uptimeMs, ...figures, sendErrors: ports.sendErrors() };
   }
 
   async function writeJournal(): Promise<void> {
@@ -213,29 +200,55 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       plane.renew?.(consentsLeft(core.holes.values(), now));
     }),
     every(tickMs, "Who watches could not be written down", writeJournal),
-    every(options.statsIntervalMs ?? 1_000, "Statistics could not be read", tellStats),
+    every(options.statsIntervalMs ?? 1_000, "Statistics could not be read", async () => onEvent(await readStats())),
     every(addressesMs, "New addresses could not be bound", () => ports.follow(localAddresses(options.listen))),
   ];
 
   const host = options.publicAddress ?? displayAddress(ports.addresses());
-  const listening = streams.map((stream) => describeStream(stream, host, punchPort, plane.holesPerComponent));
+  const describe = (stream: Stream): ListeningStream =>
+    describeStream(stream, host, punchPort, plane.holesPerComponent);
   const punch = formatEndpoint({ address: host, port: punchPort });
   const addresses = ports.addresses().map((address) => formatEndpoint({ address, port: punchPort }));
-  onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: listening });
+  onEvent({ event: "listening", punch, addresses, plane: plane.name, streams: Array.from(streams.values(), describe) });
   // What the plane has to say of this host is read after the lines that tell what was started.
   warn = (message) => onEvent({ event: "warning", message });
-  for (const message of [...startWarnings(ports, streams, open), ...early]) warn(message);
+  for (const message of [...startWarnings(ports, [...streams.values()], open), ...early]) warn(message);
 
   let closing: Promise<void> | undefined;
   return {
-    punchPort,
-    streams: listening,
-    descriptions,
+    ...{ punchPort, punch, plane: plane.name, descriptions },
+    get streams() {
+      return Array.from(streams.values(), describe);
+    },
+    stream: (name) => streams.get(name),
+    addStream: async (wanted) => describe(await live.add(wanted)),
+    changeStream: async (name, changes) => describe(await live.change(name, changes)),
+    removeStream: live.remove,
+
+    async viewers(stream) {
+      const { holes: sent } = await readPlane();
+      const holes = [...core.holes.values()].filter((hole) => stream === undefined || hole.stream.name === stream);
+      return listViewers({ holes, sent, reportOf: desk.reportOf, now: clock.now() });
+    },
+
+    kick(stream, viewer) {
+      const effects = core.kick(stream, viewer, clock.now());
+      carryOut(effects);
+      return effects.events.length > 0;
+    },
+
+    readStats,
+
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+
     close() {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
         desk.close();
-        await tellStats();
+        onEvent(await readStats());
         const effects = noEffects();
         for (const { id } of [...core.holes.values()]) core.holes.close(id, "relay-stopped", effects);
         carryOut(effects);

@@ -74,6 +74,8 @@ export type ServerEvent =
       readonly component: number;
       readonly kind: RestartKind;
     }
+  /** A stream was created, changed or deleted while the relay runs. */
+  | { readonly event: "stream-added" | "stream-changed" | "stream-removed"; readonly stream: string }
   | { readonly event: "warning"; readonly message: string }
   | {
       readonly event: "stats";
@@ -81,6 +83,8 @@ export type ServerEvent =
       readonly streams: readonly StreamStats[];
       /** Datagrams that were refused or not understood, by reason. */
       readonly refused: Readonly<Record<string, number>>;
+      /** Punches, in STUN and bare: `granted`, and those that were refused, by reason; they are among `refused` too. */
+      readonly punches: Readonly<Record<string, number>>;
       /** Datagrams that the system would not send. */
       readonly sendErrors: number;
     }

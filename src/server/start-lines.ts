@@ -4,11 +4,6 @@ import { ingestPortsOf, type Stream } from "../relay/stream.ts";
 import { type RelayPorts, socketBufferBytes } from "./relay-ports.ts";
 import type { ListeningStream } from "./server-events.ts";
 
-/** The components that have an ingest port. */
-export function ingestComponents(stream: Stream): readonly number[] {
-  return stream.ingestPort === undefined ? [] : stream.componentIds.map((_, k) => k);
-}
-
 /** A stream with the ports and URLs that people need. */
 export function describeStream(stream: Stream, host: string, port: number, holesPerComponent: number): ListeningStream {
   const { name, components, viewKey, publishKey } = stream;

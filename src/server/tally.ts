@@ -2,7 +2,7 @@ import type { Counters, PlaneCounters } from "../data-plane/data-plane.ts";
 import type { ComponentId } from "../relay/forwarding.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
-import type { StreamFare, StreamStats } from "./server-events.ts";
+import type { ServerEvent, StreamFare, StreamStats } from "./server-events.ts";
 
 /** Counts what came in and what was refused. */
 export interface Tally {
@@ -16,19 +16,22 @@ export interface Tally {
     unseen: ReadonlyMap<ComponentId, Pick<Counters, "packets" | "bytes">>,
   ): { readonly stream: string; readonly component: number }[];
   countRefusal(reason: string): void;
+  /** Counts a punch, in STUN or bare: `granted`, or why not. */
+  countPunch(result: string): void;
   /** The figures of all streams, with what the data plane carried and turned away. */
   report(
     core: RelayCore,
     plane: Pick<PlaneCounters, "components" | "notSent" | "refused">,
     fareOf: (stream: string) => StreamFare,
-  ): { readonly streams: readonly StreamStats[]; readonly refused: Readonly<Record<string, number>> };
+  ): Pick<ServerEvent & { event: "stats" }, "streams" | "refused" | "punches">;
 }
 
-/** Counters at zero. Reasons come from a fixed vocabulary, so hostile input cannot grow the table. */
-export function createTally(streams: readonly Stream[]): Tally {
-  const ins = new Map(streams.flatMap((stream) => stream.componentIds).map((id) => [id, { packets: 0, bytes: 0 }]));
+/** Counters at zero. `streams` gives those that there are. What a stream counted stays under its name. Reasons come from a fixed vocabulary, so hostile input cannot grow the table. */
+export function createTally(streams: () => Iterable<Stream>): Tally {
+  const ins = new Map<ComponentId, { packets: number; bytes: number }>();
   const unseen = new Map<ComponentId, Pick<Counters, "packets" | "bytes">>();
   const refused = new Map<string, number>();
+  const punches = new Map<string, number>();
   const none: Counters = { packets: 0, bytes: 0, drops: 0 };
 
   function reportOne(
@@ -60,12 +63,14 @@ export function createTally(streams: readonly Stream[]): Tally {
   return {
     countIn(component, bytes, packets = 1) {
       const counters = ins.get(component);
-      if (counters === undefined) return;
-      counters.packets += packets;
-      counters.bytes += bytes;
+      if (counters === undefined) ins.set(component, { packets, bytes });
+      else {
+        counters.packets += packets;
+        counters.bytes += bytes;
+      }
     },
     takeUnseen(totals) {
-      return streams.flatMap(({ name, componentIds }) =>
+      return [...streams()].flatMap(({ name, componentIds }) =>
         componentIds.flatMap((id, component) => {
           const before = unseen.get(id);
           const total = totals.get(id);
@@ -76,14 +81,18 @@ export function createTally(streams: readonly Stream[]): Tally {
         }),
       );
     },
-    countRefusal(reason) {
-      refused.set(reason, (refused.get(reason) ?? 0) + 1);
-    },
+    countRefusal: (reason) => count(refused, reason),
+    countPunch: (result) => count(punches, result),
     report: (core, plane, fareOf) => ({
-      streams: streams.map((stream) => reportOne(stream, core, plane, fareOf(stream.name))),
+      streams: Array.from(streams(), (stream) => reportOne(stream, core, plane, fareOf(stream.name))),
       refused: { ...nonZero(plane.refused), ...Object.fromEntries(refused) },
+      punches: Object.fromEntries(punches),
     }),
   };
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 function nonZero(counts: Readonly<Record<string, number>> = {}): Record<string, number> {

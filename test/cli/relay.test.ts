@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -103,13 +103,15 @@ for (const [name, args, message] of [
   });
 }
 
-test("a state file that is damaged: exit code 3, and it is named", async () => {
-  const state = join(folder, "damaged.json");
-  await writeFile(state, "{");
-  const { code, stderr } = await runPunchcast(["relay", "--state", state]);
-  assert.equal(code, 3);
-  assert.ok(stderr.includes(state) && stderr.includes("damaged"), stderr);
-});
+test("a state file that is damaged is set aside, and both its names are told", () =>
+  withCleanup(async (use) => {
+    const state = join(folder, "damaged.json");
+    await writeFile(state, "{");
+    const relay = use(startPunchcast([...(await relayArguments("--json")), "--state", state]));
+    const { message } = await relay.event("warning");
+    assert.ok(String(message).includes(`${state}.damaged`), String(message));
+    assert.equal(await readFile(`${state}.damaged`, "utf8"), "{");
+  }));
 
 test("generated keys last over restarts; keys from the environment are taken and not written", () =>
   withCleanup(async (use) => {
@@ -123,7 +125,11 @@ test("generated keys last over restarts; keys from the environment are taken and
     }
     assert.equal(urls[0], urls[1]);
     const state = join(folder, "environment.json");
-    const env = { PUNCHCAST_VIEW_KEY: "view-from-env", PUNCHCAST_PUBLISH_KEY: "publish-from-env" };
+    const env = {
+      PUNCHCAST_VIEW_KEY: "view-from-env",
+      PUNCHCAST_PUBLISH_KEY: "publish-from-env",
+      PUNCHCAST_ADMIN_TOKEN: "t",
+    };
     const relay = use(startPunchcast([...args, "--state", state], env));
     assert.match(JSON.stringify(await relay.event("listening")), /view-from-env/);
     await assert.rejects(stat(state));

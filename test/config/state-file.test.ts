@@ -3,13 +3,15 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stateFolder } from "../../src/config/platform-paths.ts";
-import { loadKeys, newKey } from "../../src/config/state-file.ts";
+import { newKey, openStateStore, readAdminToken } from "../../src/config/state-file.ts";
+import { parseCidr } from "../../src/core/cidr.ts";
 import { PunchcastError } from "../../src/core/errors.ts";
 import { systemRandom } from "../../src/core/random.ts";
 import { createSeededRandom } from "../support/seeded-random.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
-const load = (path: string, ...streams: string[]) => loadKeys(path, streams, systemRandom);
+const open = (path: string) => openStateStore(path, systemRandom);
+const load = async (path: string, ...streams: string[]) => (await open(path)).keys(streams);
 const isPosix = { skip: process.platform === "win32" ? "Windows has no file modes" : false };
 
 test("a key is 128 random bits in hexadecimal", () => {
@@ -57,19 +59,57 @@ test("it is replaced, not rewritten: another file, and nothing left over", isPos
   }),
 );
 
-test("a damaged file is named and kept", () =>
+test("a damaged file is set aside under a name that is told, every one of them, and never written over", () =>
   withTempFolder(async (folder) => {
     const path = join(folder, "relay.json");
-    const damaged = ["", "{", "[]", '{"version":2,"streams":{}}', '{"version":1,"streams":{"live":{"viewKey":""}}}'];
+    const damaged = ["", "{", "[]", '{"version":0,"streams":{}}', '{"version":1,"streams":{"live":{"viewKey":""}}}'];
+    const names: string[] = [];
     for (const text of damaged) {
       await writeFile(path, text);
-      await assert.rejects(load(path, "live"), (error) => {
-        assert.ok(error instanceof PunchcastError && error.code === "STATE_UNREADABLE", String(error));
-        assert.ok(error.message.includes(path) && error.message.includes("damaged"));
-        return true;
-      });
-      assert.equal(await readFile(path, "utf8"), text);
+      const store = await open(path);
+      const { setAside = "" } = store;
+      assert.ok(setAside.startsWith(`${path}.damaged`), setAside);
+      assert.equal(await readFile(setAside, "utf8"), text);
+      names.push(setAside);
+      assert.match((await store.keys(["live"])).get("live")?.viewKey ?? "", /^[0-9a-f]{32}$/);
+      assert.equal((await open(path)).setAside, undefined);
     }
+    assert.equal(new Set(names).size, damaged.length);
+  }));
+
+test("a file of a newer version is refused and left as it is", () =>
+  withTempFolder(async (folder) => {
+    const path = join(folder, "relay.json");
+    const text = '{"version":3,"streams":[]}';
+    await writeFile(path, text);
+    await assert.rejects(open(path), (error) => error instanceof PunchcastError && /newer/.test(error.message));
+    assert.equal(await readFile(path, "utf8"), text);
+  }));
+
+test("keys of the first version are taken over; token, created streams and other keys last", () =>
+  withTempFolder(async (folder) => {
+    const path = join(folder, "relay.json");
+    const old = { viewKey: "old-view", publishKey: "old-publish" };
+    await writeFile(path, JSON.stringify({ version: 1, streams: { live: old } }));
+    assert.equal(await readAdminToken(path), undefined);
+    const store = await open(path);
+    const token = await store.adminToken();
+    assert.match(token, /^[0-9a-f]{32}$/);
+    assert.equal(await store.adminToken(), token);
+    const from = [parseCidr("192.0.2.0/24") ?? assert.fail()];
+    const fields = { components: 2, takeover: true, viewKey: "v", publishKey: "p" };
+    const [camera, drone] = [
+      { ...fields, name: "camera", ingestPort: 9200, from },
+      { ...fields, name: "constructor", ingestPort: undefined, from: [] },
+    ];
+    await Promise.all([store.saveStream(camera), store.saveStream(drone)]);
+    await store.saveKeys("camera", { viewKey: "other", publishKey: "p" });
+    const again = await open(path);
+    assert.deepEqual(again.created(), [{ ...camera, viewKey: "other" }, drone]);
+    assert.deepEqual((await again.keys([])).get("live"), old);
+    assert.deepEqual([await again.adminToken(), await readAdminToken(path)], [token, token]);
+    await again.forgetStream("camera");
+    assert.deepEqual((await open(path)).created(), [drone]);
   }));
 
 test("a place that cannot be written is named", () =>

@@ -18,6 +18,8 @@ export interface PlaneHarness {
   readonly holesPerFlow: number;
   /** True if the plane itself looks for the publisher's flow; false if the relay core does that for it. */
   readonly enforcesFlows: boolean;
+  /** Tells the plane that a port beside those of the flows was opened; absent where planes need not know ports. */
+  openPort?(): Promise<void>;
   /** The flow that `publish` sends through. */
   flow(component: string): Flow;
   /** A new viewer that listens. */
@@ -274,6 +276,16 @@ export function dataPlaneContract(
       }
     },
   );
+
+  contract("media goes on, counted, when ports of another stream are opened", async (harness) => {
+    const viewer = await harness.addReceiver();
+    await harness.plane.apply([setFlow(harness), open("a", viewer)]);
+    await send(harness, packets(20));
+    await harness.openPort?.();
+    await send(harness, packets(20));
+    assertReceived(viewer, [...packets(20), ...packets(20)]);
+    assert.deepEqual(await countersOf(harness, "a"), { packets: 40, bytes: 2 * bytesIn(packets(20)), drops: 0 });
+  });
 
   contract("a closed plane forwards nothing, and closing it twice is no error", async (harness) => {
     const viewer = await harness.addReceiver();

@@ -135,7 +135,7 @@ test("an open relay shows its first stream's SDP to anyone, under its name and a
       assert.equal((await ask("/streams/a.b.sdp")).status, 401);
       assert.equal((await ask("/streams/live.sdp", { method: "PUT", body: mp4boxLike })).status, 401);
     },
-    fakeRelay({ openStream: "live" }),
+    fakeRelay({ openStream: () => "live" }),
   ));
 
 test("health and readiness need no key", async () => {

@@ -12,7 +12,7 @@ export function fakeRelay(more: Partial<HttpRelay> = {}): HttpRelay {
   return {
     keysOf: (name) => keys.get(name),
     authSecret,
-    openStream: undefined,
+    openStream: () => undefined,
     descriptions: createDescriptions({
       componentsOf: (name) => (keys.has(name) ? 4 : undefined),
       inferred: () => undefined,

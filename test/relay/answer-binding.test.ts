@@ -243,13 +243,13 @@ test("a wrong FINGERPRINT, a response, an indication, an unknown method: no answ
     [message({ method: 3 }), "stun-unknown-method"],
     [punchRequest().subarray(0, 40), "stun-bad-length"],
   ] as const) {
-    assert.deepEqual(bench.punch(viewer, bytes).verdict, { kind: "handled", refusal: reason });
+    assert.deepEqual(bench.punch(viewer, bytes).verdict, { kind: "handled", isPunch: true, refusal: reason });
   }
 });
 
 test("a request smaller than its answer gets none", () => {
   const { decision } = { decision: createBench().punch(viewer, punchRequest({ padding: 0 })) };
-  assert.deepEqual(decision.verdict, { kind: "handled", refusal: "request-too-small" });
+  assert.deepEqual(decision.verdict, { kind: "handled", isPunch: true, refusal: "request-too-small" });
 });
 
 test("unproven requests are limited by source prefix; proven ones are not", () => {

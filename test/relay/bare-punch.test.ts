@@ -24,7 +24,7 @@ test("a digit opens its component, anything else component 0; nothing is answere
   ] as const) {
     const bench = createBench({ open: { from: [] } });
     const { verdict } = bench.punch(host(1), text(content));
-    assert.deepEqual(verdict, { kind: "handled" });
+    assert.deepEqual(verdict, { kind: "handled", isPunch: true });
     assert.deepEqual(components(bench), [component], JSON.stringify(content));
   }
   const bench = createBench({ open: { from: [] } });

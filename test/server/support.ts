@@ -6,8 +6,9 @@ import type { PunchEvent } from "../../src/punch/machine.ts";
 import { openPunchedSocket, type PunchedSocket } from "../../src/punch/punched-socket.ts";
 import { createStunMachine, type StunMachineOptions } from "../../src/punch/stun-machine.ts";
 import type { StreamOptions } from "../../src/relay/stream.ts";
+import type { Relay } from "../../src/server/relay.ts";
 import type { RelayOptions } from "../../src/server/relay-options.ts";
-import { createRelay, type Relay } from "../../src/server/relay-server.ts";
+import { createRelay } from "../../src/server/relay-server.ts";
 import type { ServerEvent } from "../../src/server/server-events.ts";
 import { openUdpSocket, type UdpSocket } from "../../src/udp/udp-socket.ts";
 import { publishKey, viewKey } from "../support/punch-request.ts";
@@ -60,7 +61,7 @@ export interface TestRelay extends Relay {
   readonly ingestPort: number;
 }
 
-const noStats = { event: "stats", uptimeMs: 0, streams: [], refused: {}, sendErrors: 0 } as const;
+const noStats = { event: "stats", uptimeMs: 0, streams: [], refused: {}, punches: {}, sendErrors: 0 } as const;
 
 /** A stream of the tests. */
 export function streamOptions(ingestPort: number | undefined, more: Partial<StreamOptions> = {}): StreamOptions {
@@ -81,6 +82,9 @@ export async function startRelay(options: Partial<RelayOptions> = {}): Promise<T
   });
   return {
     ...relay,
+    get streams() {
+      return relay.streams;
+    },
     events,
     ingestPort: relay.streams[0]?.ingestPorts[0] ?? 0,
     punchAt: (address = "127.0.0.1") => ({ address, port: relay.punchPort }),

@@ -18,7 +18,7 @@ const noFare = (): StreamFare => ({
 });
 
 test("what the kernel did not send is told by stream and reason, where the plane knows", () => {
-  const tally = createTally(streams);
+  const tally = createTally(() => streams);
   const components = new Map([["live/0", { packets: 9, bytes: 900, drops: 2 }]]);
   const notSent = new Map([
     ["live/0", { "queue-full": 2, "no-neighbour": 1 }],
@@ -40,7 +40,7 @@ test("what the kernel did not send is told by stream and reason, where the plane
 });
 
 test("what went by unseen counts once, as the totals grow", () => {
-  const tally = createTally(streams);
+  const tally = createTally(() => streams);
   const unseen = new Map([["live/0", { packets: 5, bytes: 500 }]]);
   assert.deepEqual(tally.takeUnseen(unseen), [{ stream: "live", component: 0 }]);
   assert.deepEqual(tally.takeUnseen(unseen), []);

@@ -96,6 +96,7 @@ export function planeLab(lab: Lab): PlaneLab {
             received: () => (inboxes.get(port) ?? []).map((hex) => Uint8Array.from(Buffer.from(hex, "hex"))),
           };
         },
+        openPort: () => nat.driver.call("openPort"),
         publish: (component, packets) =>
           publisher.call(
             "send",

@@ -70,6 +70,7 @@ const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) =>
     follow(changes);
     return plane.apply(changes);
   },
+  openPort: async () => plane.setPorts?.({ ...ports, ingest: [...ports.ingest, 9_300] }),
   readCounters: async () => asJson(await plane.readCounters()),
   handedUp: async () => handedUp,
   shown: async () => shown,

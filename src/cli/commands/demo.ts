@@ -7,7 +7,7 @@ import type { StreamOptions } from "../../relay/stream.ts";
 import { readSdp } from "../../sdp/session.ts";
 import { sampleClipPath } from "../../send/sample.ts";
 import { send } from "../../send/send.ts";
-import type { Relay } from "../../server/relay-server.ts";
+import type { Relay } from "../../server/relay.ts";
 import type { ServerEvent } from "../../server/server-events.ts";
 import { findFreePorts } from "../../udp/free-ports.ts";
 import { watch } from "../../watch/watch.ts";

@@ -174,6 +174,12 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
       return inTurn(() => start(initial));
     },
 
+    setPorts: (on) =>
+      inTurn(async () => {
+        ports = on;
+        if (running !== undefined) listen(running.side);
+      }),
+
     deliver(component, bytes, flow) {
       if (running === undefined) return;
       users.user.deliver(component, bytes, flow);

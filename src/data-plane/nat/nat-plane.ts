@@ -149,6 +149,14 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
     for (const { sentence } of await findObstacles(ports, chosen, run)) warn(sentence);
   }
 
+  /** All rules are put in anew; what comes meanwhile is delivered from user space. */
+  async function setPorts(ports: PlanePorts): Promise<void> {
+    if (running === undefined || String(running.ports.ingest) === String(ports.ingest)) return;
+    await collectOrRepair();
+    running = { ...running, ports };
+    await reinstall();
+  }
+
   async function stop(): Promise<void> {
     const flows = state.flows().map(({ publisher, local }) => ({ from: publisher, to: local }));
     state.clear();
@@ -175,6 +183,8 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
       await userspace.start(ports, initial);
       await inTurn(() => start(ports, initial));
     },
+
+    setPorts: (ports) => inTurn(() => setPorts(ports)),
 
     // What comes up was not forwarded by the kernel.
     deliver: (component, bytes, flow) => userspace.deliver(component, bytes, flow),
