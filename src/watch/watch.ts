@@ -103,7 +103,13 @@ export async function watch(options: WatchOptions): Promise<Watch> {
   let local: LocalOutput | undefined;
   const onFeedback = (component: number, bytes: Uint8Array): void => session?.sendBack(component, bytes);
   const distribution = createDistribution({ clock, cache, onFeedback });
+  /** What comes before the outputs are open: a relay begins with a key frame, and who lacks its head cannot show it. */
+  let unopened: { readonly component: number; readonly bytes: Uint8Array }[] | undefined = [];
   const onMedia = (component: number, bytes: Uint8Array): void => {
+    if (unopened !== undefined) {
+      unopened.push({ component, bytes });
+      return;
+    }
     if (component === 0) source.onPacket(bytes);
     distribution.deliver(component, bytes);
   };
@@ -144,6 +150,9 @@ export async function watch(options: WatchOptions): Promise<Watch> {
     const opened = session;
     const components = opened.components();
     const { outputs, port, isLocal } = await openOutputs(options, distribution, components);
+    const before = unopened;
+    unopened = undefined;
+    for (const { component, bytes } of before) onMedia(component, bytes);
     if (isLocal) local = { port, sdpPath: undefined };
     const sdpPath = await writeLocalSdp();
     const given = options.sdp && sdpPath;

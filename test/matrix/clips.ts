@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { decodeRtp } from "../../src/rtp/header.ts";
+import { annexB } from "../support/annex-b.ts";
 import { readPcap } from "../support/captures.ts";
 import { type DecodedMedia, decodeArgs, readDecoded } from "../support/ffmpeg.ts";
 
@@ -63,8 +64,8 @@ export async function decodeCapture(pcap: string, folder: string): Promise<Decod
       return packet?.ok ? [packet.value.payload] : [];
     });
   const [video, audio] = ["capture.h264", "capture.aac"].map((name) => join(folder, name)) as [string, string];
-  const parameterSets = sets.flatMap((set) => [startCode, Buffer.from(set, "base64")]);
-  await writeFile(video, Buffer.concat([...parameterSets, ...payloads(9099).flatMap(annexB)]));
+  const parameterSets = sets.map((set) => Buffer.from(set, "base64"));
+  await writeFile(video, Buffer.concat([...parameterSets, ...payloads(9099)].flatMap(annexB)));
   await writeFile(
     audio,
     Buffer.concat(
@@ -80,25 +81,6 @@ export async function decodeCapture(pcap: string, folder: string): Promise<Decod
     ),
   );
   return readDecoded(folder, "capture");
-}
-
-const startCode = Buffer.of(0, 0, 0, 1);
-
-/** RFC 6184 §5.6-5.8 to Annex B, as they come: nothing was lost, and MP4Box aggregates single units, too. */
-function annexB(payload: Uint8Array): Uint8Array[] {
-  const [first = 0, fu = 0] = payload;
-  if ((first & 0x1f) === 28) {
-    const body = payload.subarray(2);
-    return fu & 0x80 ? [startCode, Uint8Array.of((first & 0xe0) | (fu & 0x1f)), body] : [body];
-  }
-  if ((first & 0x1f) !== 24) return [startCode, payload];
-  const units: Uint8Array[] = [];
-  for (let at = 1; at + 2 < payload.length; ) {
-    const end = at + 2 + (((payload[at] ?? 0) << 8) | (payload[at + 1] ?? 0));
-    units.push(startCode, payload.subarray(at + 2, end));
-    at = end;
-  }
-  return units;
 }
 
 /** RFC 3640 §3.3.6: headers of 13 bits of size and 3 of index. */

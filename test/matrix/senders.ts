@@ -24,8 +24,9 @@ export interface RelayPlace {
 export interface MatrixSender {
   readonly name: string;
   readonly skip: string | false;
-  /** What its sound is, and whether there are packets that only an SDP describes. */
+  /** What its datagrams are: RTP of each track, or MPEG-TS in RTP or bare. */
   readonly container: "rtp" | "rtp-mpegts" | "mpegts";
+  /** Of its sound. */
   readonly channels: 1 | 2;
   /** What whoever runs the relay has to supply; default: nothing. */
   sdp?(clips: Clips): Promise<string>;
