@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import { cidrs, hostName, integer, integerOrNone, ipAddress } from "./option-parsers.ts";
 import { defaultComponents, defaultIngestPort } from "./relay-options.ts";
+import { defaultWebRtcPort } from "./start-web-rtc.ts";
 
 /** Gives a command the options that say which relay is meant. */
 export function addRelayFlags(command: Command): Command {
@@ -18,6 +19,11 @@ export function addRelayFlags(command: Command): Command {
       integerOrNone(0, 65_535),
     )
     .option("--http-listen <address>", "address to bind it to (default: as --listen)", ipAddress)
+    .option(
+      "--webrtc-port <port>",
+      `UDP port of browsers that watch or publish, or 'none' (default: ${defaultWebRtcPort})`,
+      integerOrNone(1, 65_535),
+    )
     .option("--stream <name>", "name of the stream (default: live)")
     .option(
       "--ingest-port <port>",

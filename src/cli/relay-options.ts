@@ -24,6 +24,7 @@ export interface RelayFlags {
   readonly punchPort?: number;
   readonly httpPort?: number | "none";
   readonly httpListen?: string;
+  readonly webrtcPort?: number | "none";
   readonly cache?: boolean;
   readonly sdp?: string;
   readonly stream?: string;
@@ -101,6 +102,7 @@ export function httpChoice(flags: RelayFlags, config: RelayConfig): HttpChoice {
   return {
     ...set({ port: flags.httpPort ?? config.httpPort }),
     ...set({ listen: flags.httpListen ?? config.httpListen }),
+    ...set({ webRtcPort: flags.webrtcPort ?? config.webrtcPort }),
   };
 }
 

@@ -4,6 +4,8 @@ import { createHttpServer, type HttpServer } from "../http/http-server.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import { createRelay, type Relay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
+import type { WebRtc } from "../webrtc/web-rtc.ts";
+import { startWebRtc } from "./start-web-rtc.ts";
 
 /** Where a relay's HTTP port is. */
 export interface HttpChoice {
@@ -11,6 +13,8 @@ export interface HttpChoice {
   readonly port?: number | "none";
   /** IP literal. Default: all that the relay binds. */
   readonly listen?: string;
+  /** UDP port of browsers, default 9001; `none`: browsers can neither watch nor publish. */
+  readonly webRtcPort?: number | "none";
 }
 
 /**
@@ -22,12 +26,16 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice): Pro
   const held: ServerEvent[] = [];
   let tell = (event: ServerEvent): void => void held.push(event);
   const relay = await createRelay({ ...options, onEvent: (event) => tell(event) });
-  const http = await startHttp(relay, options, choice, (message) => tell({ event: "warning", message })).catch(
-    async (error: unknown) => {
-      await relay.close();
-      throw error;
-    },
-  );
+  const warn = (message: string): void => tell({ event: "warning", message });
+  const webRtc =
+    choice.port === "none" || choice.webRtcPort === "none"
+      ? undefined
+      : await startWebRtc(relay, options, { port: choice.webRtcPort, warn });
+  const http = await startHttp(relay, options, choice, { webRtc, onFault: warn }).catch(async (error: unknown) => {
+    await webRtc?.close();
+    await relay.close();
+    throw error;
+  });
   const streams = relay.streams.map((stream) => withHttp(stream, relay.punchPort, http?.port));
   tell = onEvent;
   for (const event of held)
@@ -37,6 +45,7 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice): Pro
     streams,
     async close() {
       await http?.close();
+      await webRtc?.close();
       await relay.close();
     },
   };
@@ -46,7 +55,7 @@ async function startHttp(
   { descriptions, punchPort }: Relay,
   { streams, authSecret, open, listen, clock }: RelayOptions,
   { port = punchPort, listen: address = listen }: HttpChoice,
-  onFault: (message: string) => void,
+  { webRtc, onFault }: { readonly webRtc: WebRtc | undefined; readonly onFault: (message: string) => void },
 ): Promise<HttpServer | undefined> {
   if (port === "none") return undefined;
   const byName = new Map(streams.map((stream) => [stream.name, stream]));
@@ -59,7 +68,7 @@ async function startHttp(
     keysOf: (name: string) => byName.get(name),
     isReady: () => true,
   };
-  return createHttpServer({ relay, port, address, onFault, ...(clock && { clock }) });
+  return createHttpServer({ relay, webRtc, port, address, onFault, ...(clock && { clock }) });
 }
 
 /** Viewers and publishers look for HTTP at the punch port's number: what is elsewhere stands in their URLs. */

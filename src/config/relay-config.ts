@@ -26,6 +26,7 @@ export interface RelayConfig {
   readonly publicAddress?: string | undefined;
   readonly punchPort?: number | undefined;
   readonly httpPort?: number | "none" | undefined;
+  readonly webrtcPort?: number | "none" | undefined;
   readonly httpListen?: string | undefined;
   readonly authSecret?: string | undefined;
   readonly open?: boolean | undefined;
@@ -74,6 +75,7 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   punchPort: port.optional(),
   httpPort: z.union([port, z.literal("none")]).optional(),
   httpListen: address.optional(),
+  webrtcPort: z.union([port, z.literal("none")]).optional(),
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),

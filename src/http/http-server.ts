@@ -4,11 +4,14 @@ import { formatEndpoint } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { bindError } from "../udp/bind-error.ts";
+import type { WebRtc } from "../webrtc/web-rtc.ts";
 import type { KeyRing } from "./authorize.ts";
 import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";
 import { HttpProblem, problemOf, sendProblem } from "./problem.ts";
 import { addSdpRoutes, type SdpSource } from "./stream-sdp.ts";
+import { addWatchPage } from "./watch-page.ts";
+import { addWebRtcRoutes } from "./webrtc.ts";
 
 /** What the HTTP port shows of a relay. */
 export interface HttpRelay extends KeyRing, SdpSource, HealthSource {}
@@ -16,6 +19,8 @@ export interface HttpRelay extends KeyRing, SdpSource, HealthSource {}
 /** What a server is started with. */
 export interface HttpServerOptions {
   readonly relay: HttpRelay;
+  /** Browsers that watch and publish. Default: none can. */
+  readonly webRtc?: WebRtc | undefined;
   /** TCP; 0: any free one. */
   readonly port: number;
   /** IP literal to bind. Default: every address of this host. */
@@ -87,11 +92,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   );
   app.setErrorHandler((error: Error, _request, reply) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) onFault(`An HTTP request failed: ${error.stack ?? error.message}`);
+    if (problem !== error && problem.status >= 500) onFault(`An HTTP request failed: ${error.stack ?? error.message}`);
     return sendProblem(reply, problem);
   });
   addHealthRoutes(app, relay);
-  addSdpRoutes(app, relay, createGate(relay, clock));
+  const gate = createGate(relay, clock);
+  addSdpRoutes(app, relay, gate);
+  if (options.webRtc !== undefined) {
+    addWebRtcRoutes(app, options.webRtc, gate);
+    addWatchPage(app, options.webRtc, gate);
+  }
   return { port: await listen(app, options), close: () => app.close() };
 }
 

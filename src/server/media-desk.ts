@@ -13,6 +13,7 @@ import type { Hole } from "../relay/holes.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
+import { createMediaTaps, type MediaListener, tellPast } from "./media-taps.ts";
 import { createOversize } from "./oversize.ts";
 import { createReplays } from "./replays.ts";
 import type { StreamFare } from "./server-events.ts";
@@ -50,6 +51,10 @@ export interface MediaDesk {
   /** Keeps back the holes of newcomers that catch up first, and returns the changes that are the data plane's now. */
   take(changes: readonly ForwardingChange[]): ForwardingChange[];
   media(stream: string): StreamMedia | undefined;
+  /** Hears what has been since the last key frame, and then every packet as viewers get it, until the function is called. */
+  listen(stream: string, listener: MediaListener): () => void;
+  /** Somebody lacks a picture of this component. */
+  wantKeyFrame(stream: string, component: number): void;
   /** How a stream fares. */
   fare(stream: string): StreamFare;
   close(): void;
@@ -77,6 +82,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     const media = createStreamMedia({
       ...{ random, cname, cache, described },
       report(component, bytes) {
+        taps.tell(name, component, bytes, clock.now());
         const [id, flow] = [componentIds[component], core.publishers.flowOf(name, component & ~1)];
         if (id !== undefined && flow !== undefined) options.deliver(id, bytes, flow);
       },
@@ -85,6 +91,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     medias.set(name, media);
     for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
   }
+  const taps = createMediaTaps();
   const oversize = createOversize(options.mtuOf, options.warn);
   const replays = createReplays({
     clock,
@@ -109,6 +116,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     const found = at.get(component);
     if (found === undefined) return;
     found.media.onPacket(found.component, bytes, atMs);
+    taps.tell(found.stream, found.component, bytes, atMs);
     oversize.onPacket(found.stream, bytes.length);
     answerPublisher(found.stream, found.media);
   }
@@ -140,7 +148,9 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
       const found = at.get(component);
       const now = clock.now();
       if (found !== undefined && carriesRtcp(component) && classifyDatagram(bytes) === "rtcp") {
-        return found.media.onReport(found.component, bytes, now);
+        const passedOn = found.media.onReport(found.component, bytes, now);
+        taps.tell(found.stream, found.component, passedOn, now);
+        return passedOn;
       }
       onMedia(component, bytes, now);
       return bytes;
@@ -173,6 +183,24 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     },
 
     media: (stream) => medias.get(stream),
+
+    listen(stream, listener) {
+      const media = medias.get(stream);
+      const now = clock.now();
+      const components = streams.find(({ name }) => name === stream)?.componentIds.keys() ?? [];
+      const pasts = [...components].flatMap((component) => {
+        const past = media?.pastOf(component, now);
+        return past === undefined ? [] : [[component, past] as const];
+      });
+      tellPast(new Map(pasts), listener);
+      return taps.add(stream, listener);
+    },
+
+    wantKeyFrame(stream, component) {
+      const media = medias.get(stream);
+      media?.welcome(component);
+      if (media !== undefined) answerPublisher(stream, media);
+    },
 
     fare(stream) {
       const now = clock.now();

@@ -12,10 +12,11 @@ import type { Hole } from "../relay/holes.ts";
 import { defaultLimits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import { checkStreams, createStream, ingestPortsOf } from "../relay/stream.ts";
+import type { WireTrack } from "../sdp/infer.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
 import { createDescriptions, type Descriptions } from "./descriptions.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
-import { createMediaDesk } from "./media-desk.ts";
+import { createMediaDesk, type MediaDesk } from "./media-desk.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import { createRelayPorts } from "./relay-ports.ts";
 import type { ListeningStream } from "./server-events.ts";
@@ -30,8 +31,21 @@ export interface Relay {
   readonly streams: readonly ListeningStream[];
   /** How the streams are played. */
   readonly descriptions: Descriptions;
+  /** What the streams carry, for those who are no viewers of its own kind. */
+  readonly media: RelayMedia;
   /** Stops within a second and leaves nothing behind. */
   close(): Promise<void>;
+}
+
+/** A look at what streams carry, as far as user space sees it. */
+export interface RelayMedia extends Pick<MediaDesk, "listen" | "wantKeyFrame"> {
+  /** False where a plane carries media unseen. */
+  readonly isSeen: boolean;
+  /** What the packets show the tracks of a stream to be; none while nothing comes. */
+  wire(stream: string): readonly WireTrack[];
+  isLive(stream: string): boolean;
+  /** The addresses that are bound now. */
+  addresses(): readonly string[];
 }
 
 /** How often the core ends what is over, and how often the host's addresses are read again. */
@@ -231,6 +245,12 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     punchPort,
     streams: listening,
     descriptions,
+    media: {
+      ...{ listen: desk.listen, wantKeyFrame: desk.wantKeyFrame, isSeen: plane.showsMedia },
+      wire: (stream) => desk.media(stream)?.wire(clock.now())?.tracks ?? [],
+      isLive: (stream) => core.publishers.isLive(stream),
+      addresses: ports.addresses,
+    },
     close() {
       closing ??= (async () => {
         for (const stop of stopTasks) stop();
