@@ -83,6 +83,7 @@ interface Lane {
   readonly track: RelayedTrack;
   readonly ingest: IngestStatistics;
   recogniser: Recogniser;
+  hasKeyFrame: boolean;
   codec:
     | { readonly payloadType: number; readonly atMs: number; readonly value: DescribedCodec | undefined }
     | undefined;
@@ -114,6 +115,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
         },
       }),
       recogniser: createRecogniser(),
+      hasKeyFrame: false,
       codec: undefined,
     };
     lanes.set(component, lane);
@@ -153,6 +155,14 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     if (!recogniser.isSettled()) recogniser.onDatagram(bytes, atMs);
   }
 
+  /** Video of which no key frame has come looks like sound to the cache, and would be shown from its middle on. */
+  function lacksKeyFrame(component: number): boolean {
+    const lane = lanes.get(component);
+    return (
+      lane?.codec?.value?.kind === "video" && !lane.hasKeyFrame && videoCodec(lane.codec.value.codec) !== undefined
+    );
+  }
+
   function noteArrival(atMs: number): void {
     if (atMs - lastAt > staleMs) beganAt = atMs;
     lastAt = Math.max(lastAt, atMs);
@@ -182,7 +192,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
         options.onRestart(component, restart);
       }
       lane.track.onMedia(bytes, atMs);
-      if (isKeyFrame) lane.track.onKeyFrame();
+      if (isKeyFrame) {
+        lane.hasKeyFrame = true;
+        lane.track.onKeyFrame();
+      }
       const packet = classifyDatagram(bytes) === "rtp" ? decodeRtp(bytes) : undefined;
       if (packet?.ok) {
         const report = reports.onRtp(component >> 1, packet.value, atMs, isKeyFrame);
@@ -219,6 +232,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       const known = lanes.get(component & ~1)?.codec?.value;
       // What has no key frames that are known here can be joined at any time, as far as anybody can tell.
       if (known === undefined || (known.kind === "video" && videoCodec(known.codec) === undefined)) return undefined;
+      if (lacksKeyFrame(component)) return undefined;
       return { start: () => cache.start(component), read: (cursor) => cache.read(component, cursor) };
     },
 

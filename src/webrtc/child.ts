@@ -19,6 +19,8 @@ const releaseMs = 20;
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 const feeds = new Map<number, { readonly feed: Feed; readonly viewers: Map<string, Viewer> }>();
 const sessions = new Map<string, Viewer | Publisher>();
+/** Publishers that the relay has not let in yet. */
+const arriving = new Map<string, AbortController>();
 let library: Library | undefined;
 let place: ToChild & { readonly type: "start" } = { type: "start", port: 0, publicAddresses: [] };
 
@@ -27,6 +29,7 @@ function tell(message: FromChild): void {
 }
 
 function end(session: string): void {
+  arriving.get(session)?.abort(new Error("It was given up."));
   const known = sessions.get(session);
   if (known === undefined) return;
   sessions.delete(session);
@@ -46,7 +49,7 @@ async function start(message: ToChild & { readonly type: "start" }): Promise<voi
     library = await import("node-datachannel");
     tell({ type: "ready" });
   } catch (error) {
-    tell({ type: "failed", message: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error) });
+    tell({ type: "failed", message: messageOf(error).split("\n")[0] ?? "" });
   }
 }
 
@@ -80,27 +83,35 @@ function openSession(message: ToChild & { readonly type: "view" | "publish" }): 
     onConnected: (): void => tell({ type: "connected", session }),
     onClosed: (): void => end(session),
   };
+  if (message.type === "publish") {
+    const { relay, stream, key } = message;
+    const onDescribed = (sdp: string): void => tell({ type: "described", session, sdp });
+    const onRefused = (why: string): void => refuse(session, why);
+    const controller = new AbortController();
+    arriving.set(session, controller);
+    openPublisher({ ...common, relay, stream, key, onDescribed, onRefused, signal: controller.signal })
+      .then(
+        (publisher) => void sessions.set(session, publisher),
+        (error: unknown) => refuse(session, messageOf(error)),
+      )
+      .finally(() => arriving.delete(session));
+    return;
+  }
+  const found = feeds.get(message.feed);
+  if (found === undefined) return;
+  const { feed, viewers } = found;
+  const wantKeyFrame = (component: number): void => tell({ type: "want-key-frame", feed: message.feed, component });
   try {
-    if (message.type === "publish") {
-      const { relay, stream, key } = message;
-      const onDescribed = (sdp: string): void => tell({ type: "described", session, sdp });
-      const onRefused = (why: string): void => refuse(session, why);
-      sessions.set(session, openPublisher({ ...common, relay, stream, key, onDescribed, onRefused }));
-      return;
-    }
-    const found = feeds.get(message.feed);
-    if (found === undefined) return;
-    const { feed, viewers } = found;
-    const wantKeyFrame = (component: number): void => tell({ type: "want-key-frame", feed: message.feed, component });
     const viewer = openViewer({ ...common, feed, wantKeyFrame });
     viewers.set(session, viewer);
     sessions.set(session, viewer);
   } catch (error) {
-    refuse(
-      session,
-      `The offer is not one that WebRTC here can answer: ${error instanceof Error ? error.message : error}.`,
-    );
+    refuse(session, messageOf(error));
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function obey(message: ToChild): void {

@@ -1,7 +1,7 @@
 import type { Endpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
-import { openPunchTransport, type PunchTransport } from "../punch/punch-transport.ts";
+import { openPunchTransport } from "../punch/punch-transport.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
 import { decodeRtp } from "../rtp/header.ts";
 import { createParameterSetCollector } from "../rtp/payload/parameter-set-collector.ts";
@@ -10,7 +10,7 @@ import { writeUint32 } from "../rtp/wire.ts";
 import { describe, type MediaDescription } from "../sdp/describe.ts";
 import { writeSdp } from "../sdp/session.ts";
 import type { AnsweredMedia } from "./negotiate.ts";
-import { guard, type Library, openPeer } from "./peer.ts";
+import { guard, type Library, openPeer, type Peer } from "./peer.ts";
 
 /** A browser, or OBS, that publishes. */
 export interface Publisher {
@@ -37,8 +37,10 @@ export interface PublisherOptions {
   readonly onClosed: () => void;
   /** The SDP of what is published, once all of it is known. */
   readonly onDescribed: (sdp: string) => void;
-  /** The relay does not take it: another publisher has the stream. */
+  /** The relay does not take it any more: another publisher has the stream. */
   readonly onRefused: (message: string) => void;
+  /** Gives up before the relay has let it in. */
+  readonly signal: AbortSignal;
 }
 
 /** How often the browser is told how much it may send: it forgets in a few seconds. */
@@ -50,8 +52,10 @@ const mostBitsPerSecond = 8_000_000;
 /**
  * Connects one, and sends its media to the relay's punch port like any publisher with the key: the relay repairs, reports
  * and asks for key frames, and what it says goes back to the browser as it is. If this process ends, only its streams do.
+ * The way to the relay is opened first, or the key frame with which a browser begins would be lost.
+ * @throws PunchcastError RELAY_REFUSED; the signal's reason if it is aborted; what `openPeer` throws
  */
-export function openPublisher(options: PublisherOptions): Publisher {
+export async function openPublisher(options: PublisherOptions): Promise<Publisher> {
   const { media, clock, random, relay, stream, key } = options;
   const carried = media.filter(({ isIdle }) => !isIdle);
   const ssrcs = new Map<string, number>();
@@ -60,8 +64,6 @@ export function openPublisher(options: PublisherOptions): Publisher {
       .filter(({ format }) => format.codec?.toUpperCase() === "H264")
       .map(({ mid }) => [mid, createParameterSetCollector("H264")]),
   );
-  let transport: PunchTransport | undefined;
-  let isClosed = false;
   let told = "";
 
   /** Tells what is published when it is known, or has changed. */
@@ -77,69 +79,68 @@ export function openPublisher(options: PublisherOptions): Publisher {
 
   function onMedia({ mid, component, format }: AnsweredMedia, bytes: Uint8Array): void {
     const kind = classifyDatagram(bytes);
-    if (kind === "rtcp") transport?.send(component + 1, bytes);
+    if (kind === "rtcp") transport.send(component + 1, bytes);
     if (kind !== "rtp") return;
     const packet = decodeRtp(bytes);
     // Padding alone is the browser's probe of the path, and other payload types are not what was answered.
     if (!packet.ok || packet.value.payload.length === 0 || packet.value.payloadType !== format.payloadType) return;
     ssrcs.set(mid, packet.value.ssrc);
-    transport?.send(component, bytes);
+    transport.send(component, bytes);
     const collector = sets.get(mid);
     if (collector === undefined) return;
     collector.onPacket(packet.value);
     describeAll();
   }
 
-  const peer = openPeer({
-    ...options,
-    direction: "RecvOnly",
-    cname: "",
-    ssrcOf: () => 0,
-    onOpen: options.onConnected,
-    onMessage(mid, bytes) {
-      const answered = carried.find((each) => each.mid === mid);
-      if (answered !== undefined) onMedia(answered, bytes);
-    },
-  });
+  const connect = (): Peer =>
+    openPeer({
+      ...options,
+      direction: "RecvOnly",
+      cname: "",
+      ssrcOf: () => 0,
+      onOpen: options.onConnected,
+      onMessage(mid, bytes) {
+        const answered = carried.find((each) => each.mid === mid);
+        if (answered !== undefined) onMedia(answered, bytes);
+      },
+    });
 
-  const stopEstimates = scheduleEvery(clock, estimateMs, () => {
-    for (const [mid, ssrc] of ssrcs) {
-      const track = peer.tracks.get(mid);
-      if (track?.isOpen() === true) guard(() => void track.sendMessageBinary(estimate(ssrc)));
-    }
-  });
-
-  openPunchTransport({
+  const transport = await openPunchTransport({
     url: { host: relay.address, port: relay.port, stream, key },
     components: 2 * carried.length,
-    clock,
-    random,
+    ...{ clock, random, signal: options.signal },
     onDatagram(component, bytes) {
       const answered = carried.find((each) => each.component === (component & ~1));
-      const track = answered && peer.tracks.get(answered.mid);
+      const track = answered && peer?.tracks.get(answered.mid);
       if (track?.isOpen() === true && classifyDatagram(bytes) === "rtcp") {
         guard(() => void track.sendMessageBinary(Buffer.from(bytes)));
       }
     },
     onRefused: (error) => options.onRefused(error.message),
-  }).then(
-    (opened) => {
-      transport = opened;
-      if (isClosed) void opened.close();
-      else describeAll();
-    },
-    (error: unknown) => {
-      if (!isClosed) options.onRefused(error instanceof Error ? error.message : String(error));
-    },
-  );
+  });
+  let peer: Peer | undefined;
+  try {
+    peer = connect();
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
+  const { tracks, addCandidate, close } = peer;
+  describeAll();
+
+  const stopEstimates = scheduleEvery(clock, estimateMs, () => {
+    for (const [mid, ssrc] of ssrcs) {
+      const track = tracks.get(mid);
+      if (track?.isOpen() === true) guard(() => void track.sendMessageBinary(estimate(ssrc)));
+    }
+  });
 
   return {
-    addCandidate: peer.addCandidate,
+    addCandidate,
     close() {
-      isClosed = true;
       stopEstimates();
-      peer.close();
-      void transport?.close();
+      close();
+      void transport.close();
     },
   };
 }
