@@ -57,7 +57,8 @@ const mostBitsPerSecond = 8_000_000;
  */
 export async function openPublisher(options: PublisherOptions): Promise<Publisher> {
   const { media, clock, random, relay, stream, key } = options;
-  const carried = media.filter(({ isIdle }) => !isIdle);
+  // As the stream has its tracks, which need not be the offer's order.
+  const carried = media.filter(({ isIdle }) => !isIdle).toSorted((a, b) => a.component - b.component);
   const ssrcs = new Map<string, number>();
   const sets = new Map(
     carried
