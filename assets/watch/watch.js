@@ -11,6 +11,7 @@ const [video, state, notes, unmute] = ["video", "state", "notes", "unmute"].map(
 // Half of what a person puts up with: a connection that is silent for so long is made anew.
 const silenceMs = 1000;
 const lookMs = 250;
+const statusMs = 5000;
 const retryMs = [300, 700, 1500, 2000];
 
 let attempt = 0;
@@ -93,7 +94,7 @@ async function watch(run) {
       if (report.type === "inbound-rtp") packets += report.packetsReceived;
     }
     if (packets > run.packets) {
-      if (run.packets === 0) begun();
+      if (run.packets === 0) begun(run);
       run.packets = packets;
       run.heardAt = performance.now();
     }
@@ -102,11 +103,17 @@ async function watch(run) {
   }
 }
 
-function begun() {
+function begun(run) {
   attempt = 0;
   show("live", "Live");
   unmute.hidden = !video.muted || !video.srcObject.getAudioTracks().length;
-  tellWhatPlays().catch(() => {});
+  // Some things show only after a while.
+  const tell = () => {
+    if (run.isOver) return;
+    tellWhatPlays().catch(() => {});
+    setTimeout(tell, statusMs);
+  };
+  tell();
 }
 
 function end(run) {

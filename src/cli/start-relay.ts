@@ -4,7 +4,7 @@ import { createHttpServer, type HttpServer } from "../http/http-server.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import { createRelay, type Relay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
-import type { WebRtc } from "../webrtc/web-rtc.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import { startWebRtc } from "./start-web-rtc.ts";
 
 /** Where a relay's HTTP port is. */
@@ -38,8 +38,17 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice): Pro
   });
   const streams = relay.streams.map((stream) => withHttp(stream, relay.punchPort, http?.port));
   tell = onEvent;
-  for (const event of held)
-    onEvent(event.event === "listening" ? { ...event, streams, ...urlOf(event, options, choice, http) } : event);
+  for (const event of held) {
+    if (event.event !== "listening") onEvent(event);
+    else {
+      const url = urlOf(event, options, choice, http);
+      onEvent({
+        ...event,
+        streams: webRtc === undefined ? streams : streams.map((each) => withPage(each, url)),
+        ...url,
+      });
+    }
+  }
   return {
     ...relay,
     streams,
@@ -77,6 +86,13 @@ function withHttp(stream: ListeningStream, punchPort: number, httpPort: number |
   const http = httpPort === undefined ? "none" : String(httpPort);
   const mark = (url: string): string => formatPunchUrl({ ...parsePunchUrl(url), http });
   return { ...stream, watchUrl: mark(stream.watchUrl), publishUrl: mark(stream.publishUrl) };
+}
+
+/** The key stands in the fragment, which browsers keep to themselves. */
+function withPage(stream: ListeningStream, { http }: { readonly http?: string }): ListeningStream {
+  if (http === undefined) return stream;
+  const { key } = parsePunchUrl(stream.watchUrl);
+  return { ...stream, browserUrl: `${http}/watch/${stream.name}#${new URLSearchParams({ key })}` };
 }
 
 function urlOf(

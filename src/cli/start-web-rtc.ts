@@ -2,7 +2,8 @@ import { systemClock } from "../core/clock.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import type { Relay } from "../server/relay-server.ts";
 import { resolveHost } from "../udp/route.ts";
-import { createWebRtc, type WebRtc } from "../webrtc/web-rtc.ts";
+import { createWebRtc } from "../webrtc/web-rtc.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 
 /** Next to the punch port, so that a firewall's one line can name both. */
 export const defaultWebRtcPort = 9001;

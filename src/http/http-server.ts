@@ -4,7 +4,7 @@ import { formatEndpoint } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { bindError } from "../udp/bind-error.ts";
-import type { WebRtc } from "../webrtc/web-rtc.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import type { KeyRing } from "./authorize.ts";
 import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { WebRtc } from "../webrtc/web-rtc.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { allowOrigins } from "./webrtc.ts";
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { WebRtc, WebRtcRefusal, WebRtcSession } from "../webrtc/web-rtc.ts";
+import type { WebRtc, WebRtcRefusal, WebRtcSession } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { HttpProblem } from "./problem.ts";
 import { readTrickle } from "./trickle.ts";

@@ -42,8 +42,12 @@ export interface Outlet {
  */
 const speed = 4;
 
-/** A request for a picture is answered from the cache once a second at most: bad paths must not be filled with repeats. */
+/**
+ * A request for a picture is answered from the cache once a second at most, and half as often each time that this did not
+ * help, down to four times a minute: bad paths, and decoders that will never be content, must not be filled with repeats.
+ */
 const replayIntervalMs = 1_000;
+const replayIntervalMaxMs = 16_000;
 
 /** A request this soon after a key frame was written before the key frame came. */
 const justShownMs = 500;
@@ -72,6 +76,7 @@ export function createOutlet(options: OutletOptions): Outlet {
   /** Set while timestamps still have to be kept from going back to where the past has brought them. */
   let floor: number | undefined;
   let replayedAt = Number.NEGATIVE_INFINITY;
+  let intervalMs = replayIntervalMs;
   let packets = 0;
   let octets = 0;
 
@@ -156,7 +161,9 @@ export function createOutlet(options: OutletOptions): Outlet {
     const start = cache.start(component);
     const keyFrame = start === undefined ? undefined : cache.read(component, start);
     const isJustShown = keyFrame !== undefined && now - keyFrame.atMs < justShownMs;
-    if (past !== undefined || isJustShown || now - replayedAt < replayIntervalMs) return;
+    const sinceMs = now - replayedAt;
+    if (past !== undefined || isJustShown || sinceMs < intervalMs) return;
+    intervalMs = sinceMs > 2 * replayIntervalMaxMs ? replayIntervalMs : Math.min(2 * intervalMs, replayIntervalMaxMs);
     beginPast(now);
   }
 

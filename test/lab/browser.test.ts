@@ -7,11 +7,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
+import { sampleClipPath } from "../../src/send/sample.ts";
 import type { ListeningStream } from "../../src/server/server-events.ts";
 import { type BrowserPage, openPage } from "../support/chromium.ts";
 import { decodeArgs, readDecoded, sdpInput } from "../support/ffmpeg.ts";
 import { needsLab, withLab } from "../support/lab.ts";
-import { attend, runRelay, runWatch } from "../support/punchcast.ts";
+import { attend, runRelay, runSend, runWatch } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout: 120_000 };
@@ -20,6 +21,11 @@ const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout:
 const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
 const relayHost = "10.10.10.197";
 const base = `http://${relayHost}:9000`;
+
+/** Takes what is worth knowing of a run. */
+interface Told {
+  diagnostic(message: string): void;
+}
 
 /** Notes when each picture was shown, and every connection that the page makes. */
 const spy = `
@@ -74,6 +80,13 @@ test(
         assert.equal(width, 640);
         await page.evaluate("document.querySelector('video').muted = false");
         await playsOn(page, t, 8);
+        const reloadedAt = await page.evaluate<number>("performance.timeOrigin");
+        await page.navigate(`${watchUrl(stream).replace("#", "?again#")}`);
+        const again = await page.until<number>(`performance.timeOrigin > ${reloadedAt} && window.shown[0]`, 10_000);
+        t.diagnostic(`first picture after ${Math.round(again)} ms once that process runs`);
+        assert.ok(again < 1_500);
+        await page.evaluate("document.querySelector('video').muted = false");
+        await page.until("inbound('audio').then(({ totalAudioEnergy }) => totalAudioEnergy > 0)", 5_000);
         const { audioLevel, totalAudioEnergy } = await page.evaluate<Record<string, number>>("inbound('audio')");
         t.diagnostic(`sound: level ${audioLevel}, energy ${totalAudioEnergy}`);
         assert.ok((totalAudioEnergy ?? 0) > 0);
@@ -101,18 +114,19 @@ test(
   },
 );
 
-test("VP8, VP9 and AV1 play too", options, async (t) => {
+test("VP8 and VP9 play too", options, async (t) => {
+  const realtime = ["-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "500k", "-s", "320x180"];
   const encoders = {
-    VP8: ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "1M"],
-    VP9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "1M", "-strict", "-2"],
+    VP8: ["-c:v", "libvpx", ...realtime],
+    VP9: ["-c:v", "libvpx-vp9", ...realtime, "-strict", "-2"],
   };
   for (const [name, encoder] of Object.entries(encoders)) {
     await inScene(async (lab, stream) => {
       sendFrom(lab, encoder);
-      await delay(3_000);
       const page = await openPage(lab.host("C1"), watchUrl(stream), spy);
       try {
-        await page.until("document.querySelector('video')?.videoWidth === 640", 10_000);
+        await page.until("document.querySelector('video')?.videoWidth === 320", 15_000);
+        await delay(1_500);
         t.diagnostic(name);
         await playsOn(page, t, 3);
       } finally {
@@ -120,6 +134,42 @@ test("VP8, VP9 and AV1 play too", options, async (t) => {
       }
     });
   }
+});
+
+test("AV1 from one browser plays in another, and what WebRTC cannot carry is said", options, async (t) => {
+  await inScene(async (lab, stream) => {
+    const camera = await openPage(lab.host("C1"), `${base}/healthz`, spy);
+    const page = await openPage(lab.host("C2"), "about:blank", spy);
+    try {
+      assert.equal(await camera.evaluate<number>(publishScript(stream, "AV1")), 201);
+      await page.navigate(watchUrl(stream));
+      await page.until("document.querySelector('video')?.videoWidth === 640", 15_000);
+      const { codecId } = await page.evaluate<{ codecId: string }>("inbound('video')");
+      const codec = await page.evaluate(`connections.at(-1).getStats().then((all) => all.get("${codecId}").mimeType)`);
+      assert.equal(codec, "video/AV1");
+      await delay(1_500);
+      await playsOn(page, t, 3, 10);
+    } finally {
+      await camera.close();
+      await page.close();
+    }
+  });
+  await inScene(async (lab, stream) => {
+    runSend(lab.host("S1"), sampleClipPath(), stream.publishUrl, "--loop");
+    const page = await openPage(lab.host("C1"), watchUrl(stream), spy);
+    try {
+      await page.until("document.querySelector('video')?.videoWidth", 15_000);
+      // The sample has B-frames, and its sound is AAC.
+      const notes = await page.until<string>(
+        "document.querySelectorAll('#notes li').length > 1 && document.getElementById('notes').innerText",
+        10_000,
+      );
+      t.diagnostic(`the page says: ${notes}`);
+      assert.match(notes, /B-frames.*-bf 0.*\n*.*AAC.*Opus/);
+    } finally {
+      await page.close();
+    }
+  });
 });
 
 test("a browser's camera is watched with ffmpeg", options, async (t) => {
@@ -157,8 +207,9 @@ async function inScene(use: (lab: Lab, stream: ListeningStream) => Promise<void>
   );
 }
 
-function watchUrl({ name, watchUrl: url }: ListeningStream): string {
-  return `${base}/watch/${name}#${new URLSearchParams({ key: parsePunchUrl(url).key })}`;
+function watchUrl({ browserUrl = "" }: ListeningStream): string {
+  assert.ok(browserUrl.startsWith(`${base}/watch/`));
+  return browserUrl;
 }
 
 /** A test picture of 30 a second and a tone, as plain RTP to the ingest ports. */
@@ -181,7 +232,7 @@ function sendFrom(lab: Lab, encoder: readonly string[]): void {
 }
 
 /** Pictures go on being shown, 20 a second at least, none frozen. */
-async function playsOn(page: BrowserPage, t: { diagnostic(message: string): void }, seconds: number): Promise<void> {
+async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20): Promise<void> {
   const before = await page.evaluate<{ framesDecoded: number; freezeCount: number }>("inbound('video')");
   await delay(seconds * 1_000);
   const after = await page.evaluate<typeof before & { packetsLost: number; pliCount: number }>("inbound('video')");
@@ -190,12 +241,13 @@ async function playsOn(page: BrowserPage, t: { diagnostic(message: string): void
   t.diagnostic(
     `${rate.toFixed(1)} pictures a second, ${frozen} frozen, ${after.packetsLost} lost, ${after.pliCount} PLI`,
   );
-  assert.ok(rate >= 20, `${rate} pictures a second`);
-  assert.equal(frozen, 0);
+  assert.ok(rate >= atLeast, `${rate} pictures a second`);
+  // An encoder that cannot keep up with its camera on a busy machine freezes pictures, too.
+  if (atLeast >= 20) assert.equal(frozen, 0);
 }
 
 /** How the page looks, for a person to look at. */
-async function takePictures(page: BrowserPage, t: { diagnostic(message: string): void }): Promise<void> {
+async function takePictures(page: BrowserPage, t: Told): Promise<void> {
   const folder = join(tmpdir(), "punchcast-screenshots");
   await mkdir(folder, { recursive: true });
   for (const scheme of ["dark", "light"] as const) {
@@ -210,11 +262,15 @@ async function takePictures(page: BrowserPage, t: { diagnostic(message: string):
   }
 }
 
-function publishScript({ name, publishUrl }: ListeningStream): string {
+function publishScript({ name, publishUrl }: ListeningStream, codec = ""): string {
   return `(async () => {
     const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: true });
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    for (const track of media.getTracks()) connection.addTransceiver(track, { direction: "sendonly" });
+    for (const track of media.getTracks()) {
+      const line = connection.addTransceiver(track, { direction: "sendonly" });
+      const codecs = RTCRtpSender.getCapabilities("video").codecs.filter(({ mimeType }) => mimeType.endsWith("${codec}"));
+      if (track.kind === "video" && "${codec}" !== "") line.setCodecPreferences(codecs);
+    }
     await connection.setLocalDescription();
     const answer = await fetch("/whip/${name}", {
       method: "POST",

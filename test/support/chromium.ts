@@ -9,6 +9,7 @@ import type { LabNode } from "../../src/lab/lab.ts";
 export interface BrowserPage {
   /** The value of an expression in the page; promises are awaited. */
   evaluate<T>(expression: string): Promise<T>;
+  navigate(url: string): Promise<void>;
   /** Resolves with the first value that is true; rejects, with the last one, after `withinMs`. */
   until<T>(expression: string, withinMs: number): Promise<T>;
   /** Saves what is seen as a PNG. */
@@ -107,6 +108,7 @@ export async function openPage(node: LabNode, url: string, script = ""): Promise
   return {
     messages,
     evaluate,
+    navigate: async (to) => void (await call("Page.navigate", { url: to })),
     async until<T>(expression: string, withinMs: number) {
       const end = performance.now() + withinMs;
       for (;;) {
