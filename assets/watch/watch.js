@@ -14,6 +14,7 @@ const lookMs = 250;
 const statusMs = 5000;
 const retryMs = [300, 700, 1500, 2000];
 
+const fetched = new Set();
 let attempt = 0;
 let current;
 
@@ -48,7 +49,8 @@ async function ask(path, init = {}) {
 async function tellWhatPlays() {
   const { tracks, message } = await (await ask(`/watch/${stream}/status`)).json();
   const wrong = tracks.filter(({ plays }) => plays === "no" || plays === "depends").map((track) => track.message);
-  showNotes(message && tracks.length === 0 && !wrong.length ? [] : wrong);
+  showNotes(message && wrong.length === 0 && tracks.length > 0 ? [message] : wrong);
+  return new Set(tracks.filter(({ plays }) => plays === "yes").map(({ kind }) => kind));
 }
 
 /** Opus in stereo has to be asked for, or the sound is mixed down. */
@@ -59,7 +61,15 @@ function withStereo(sdp) {
 
 async function play() {
   const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  const run = { connection, location: undefined, heardAt: performance.now(), packets: 0, isOver: false };
+  const run = {
+    connection,
+    location: undefined,
+    heardAt: performance.now(),
+    packets: 0,
+    kinds: new Set(),
+    begunAt: 0,
+    isOver: false,
+  };
   current = run;
   const media = new MediaStream();
   for (const kind of ["video", "audio"]) connection.addTransceiver(kind, { direction: "recvonly" });
@@ -91,7 +101,9 @@ async function watch(run) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
     let packets = 0;
     for (const report of (await run.connection.getStats()).values()) {
-      if (report.type === "inbound-rtp") packets += report.packetsReceived;
+      if (report.type !== "inbound-rtp") continue;
+      packets += report.packetsReceived;
+      if (report.packetsReceived > 0) run.kinds.add(report.kind);
     }
     if (packets > run.packets) {
       if (run.packets === 0) begun(run);
@@ -105,15 +117,26 @@ async function watch(run) {
 
 function begun(run) {
   attempt = 0;
+  run.begunAt = performance.now();
   show("live", "Live");
   unmute.hidden = !video.muted || !video.srcObject.getAudioTracks().length;
   // Some things show only after a while.
   const tell = () => {
     if (run.isOver) return;
-    tellWhatPlays().catch(() => {});
+    tellWhatPlays()
+      .then((kinds) => fetchMissing(run, kinds))
+      .catch(() => {});
     setTimeout(tell, statusMs);
   };
   tell();
+}
+
+/** A track that began after the connection was made comes with a new one; tried once for each kind. */
+function fetchMissing(run, kinds) {
+  const missing = [...kinds].filter((kind) => !run.kinds.has(kind) && !fetched.has(kind));
+  if (missing.length === 0 || performance.now() - run.begunAt < statusMs / 2) return;
+  for (const kind of missing) fetched.add(kind);
+  again(run);
 }
 
 function end(run) {

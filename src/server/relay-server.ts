@@ -12,7 +12,7 @@ import type { Hole } from "../relay/holes.ts";
 import { defaultLimits } from "../relay/limits.ts";
 import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import { checkStreams, createStream, ingestPortsOf } from "../relay/stream.ts";
-import type { WireTrack } from "../sdp/infer.ts";
+import type { WireStream } from "../sdp/infer.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
 import { createDescriptions, type Descriptions } from "./descriptions.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
@@ -41,8 +41,8 @@ export interface Relay {
 export interface RelayMedia extends Pick<MediaDesk, "listen" | "wantKeyFrame"> {
   /** False where a plane carries media unseen. */
   readonly isSeen: boolean;
-  /** What the packets show the tracks of a stream to be; none while nothing comes. */
-  wire(stream: string): readonly WireTrack[];
+  /** What the packets show the stream to be; `undefined` while nothing comes. */
+  wire(stream: string): Omit<WireStream, "name"> | undefined;
   isLive(stream: string): boolean;
   /** The addresses that are bound now. */
   addresses(): readonly string[];
@@ -247,7 +247,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     descriptions,
     media: {
       ...{ listen: desk.listen, wantKeyFrame: desk.wantKeyFrame, isSeen: plane.showsMedia },
-      wire: (stream) => desk.media(stream)?.wire(clock.now())?.tracks ?? [],
+      wire: (stream) => desk.media(stream)?.wire(clock.now()),
       isLive: (stream) => core.publishers.isLive(stream),
       addresses: ports.addresses,
     },

@@ -9,7 +9,8 @@ import type { TrackOutlook } from "./playable.ts";
 export interface WebRtcSource {
   /** The stream's SDP, if there is one. */
   sdp(stream: string): Sdp | undefined;
-  wire(stream: string): readonly WireTrack[];
+  /** What the packets show, and for how long its publisher has been sending; `undefined` while nothing comes. */
+  wire(stream: string): { readonly tracks: readonly WireTrack[]; readonly liveMs: number } | undefined;
   isLive(stream: string): boolean;
   /** False where a plane carries media past user space. */
   readonly isSeen: boolean;

@@ -9,6 +9,9 @@ import type { WebRtc, WebRtcOptions, WebRtcRefusal, WebRtcSession } from "./web-
 /** How long the answer may take: gathering addresses takes milliseconds. */
 const answerMs = 3_000;
 
+/** How long a publisher's tracks are waited for: it takes seconds to be sure of a codec, and one may never begin. */
+const settleMs = 5_000;
+
 /** Sessions at a time: what one core carries at 2 Mbit/s each is about fifty; more than some times that is an attack. */
 const sessionsMax = 500;
 
@@ -171,7 +174,7 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
   }
 
   const outlookOf = (stream: string): ReturnType<typeof playable> =>
-    playable(source.sdp(stream), source.wire(stream), bFrames.get(stream));
+    playable(source.sdp(stream), source.wire(stream)?.tracks ?? [], bFrames.get(stream));
 
   const isBad = (media: readonly AnsweredMedia[] | OfferRefusal): media is OfferRefusal => typeof media === "string";
 
@@ -195,6 +198,9 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
       if (!source.isLive(stream) || !source.isSeen) return { kind: "not-live" };
       const { tracks, outlook } = outlookOf(stream);
       const media = answerViewer(offer, tracks);
+      // Who asks again in a moment gets all tracks, who is let in now only those that are known.
+      const isYoung = (source.wire(stream)?.liveMs ?? 0) < settleMs;
+      if (isYoung && outlook.some(({ plays }) => plays === "not-yet")) return { kind: "not-playable", outlook };
       if (tracks.length === 0 || media === "no-common-codec") return { kind: "not-playable", outlook };
       if (isBad(media)) return { kind: "bad-offer", reason: media };
       const refusal = await isReady();

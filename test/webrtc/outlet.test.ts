@@ -12,6 +12,8 @@ const video: FedTrack = { kind: "video", payloadType: 96, codec: "VP8", clockRat
 const ssrc = 0x1234;
 const offset = 5_000;
 const perFrame = 3_000;
+/** Of frame 0: not 0, which no publisher's first packet has when it has passed the continuity. */
+const epoch = 90_000;
 
 /** A VP8 packet: a whole frame. */
 function frame(number: number, isKey: boolean, sequence = number): Uint8Array {
@@ -22,7 +24,7 @@ function frame(number: number, isKey: boolean, sequence = number): Uint8Array {
     payloadType: 96,
     marker: true,
     sequenceNumber: sequence & 0xffff,
-    timestamp: number * perFrame,
+    timestamp: epoch + number * perFrame,
     ssrc: 9,
   };
   return encodeRtp(fields, payload);
@@ -46,7 +48,7 @@ function rig(): Rig {
   const outlet = createOutlet({
     ...{ lane, cache: feed.cache, ssrc, cname: "c", payloadType: 120 },
     firstSequenceNumber: 65_530,
-    timestampOffset: offset,
+    timestampOffset: (offset - epoch) >>> 0,
     send(bytes) {
       const packet = decodeRtp(bytes);
       if ((bytes[1] ?? 0) === 200) reports.push(bytes);
