@@ -14,7 +14,13 @@ export async function httpChoice(flags: RelayFlags, config: RelayConfig): Promis
   const port = flags.httpPort ?? config.httpPort;
   const listen = flags.httpListen ?? config.httpListen;
   const tls = await readTls(flags.tlsCert ?? config.tlsCert, flags.tlsKey ?? config.tlsKey);
-  return { ...(port !== undefined && { port }), ...(listen !== undefined && { listen }), ...(tls && { tls }) };
+  const webRtcPort = flags.webrtcPort ?? config.webrtcPort;
+  return {
+    ...(port !== undefined && { port }),
+    ...(listen !== undefined && { listen }),
+    ...(webRtcPort !== undefined && { webRtcPort }),
+    ...(tls && { tls }),
+  };
 }
 
 /**

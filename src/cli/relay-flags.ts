@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { defaultPunchPort } from "../core/punch-url.ts";
 import { cidrs, hostName, integer, integerOrNone, ipAddress } from "./option-parsers.ts";
 import { defaultComponents, defaultIngestPort } from "./relay-options.ts";
+import { defaultWebRtcPort } from "./start-web-rtc.ts";
 
 /** Gives a command the options that say which relay is meant. */
 export function addRelayFlags(command: Command): Command {
@@ -32,6 +33,11 @@ export function addRelayFlags(command: Command): Command {
     .option("--tls-cert <file>", "certificate chain (PEM): HTTP becomes HTTPS")
     .option("--tls-key <file>", "its key (PEM)")
     .option("--no-viewer-metrics", "no series of single viewers on /metrics")
+    .option(
+      "--webrtc-port <port>",
+      `UDP port of browsers that watch or publish, or 'none' (default: ${defaultWebRtcPort})`,
+      integerOrNone(1, 65_535),
+    )
     .option("--stream <name>", "name of the stream (default: live)")
     .option(
       "--ingest-port <port>",

@@ -23,6 +23,7 @@ export interface RelayFlags {
   readonly punchPort?: number;
   readonly httpPort?: number | "none";
   readonly httpListen?: string;
+  readonly webrtcPort?: number | "none";
   readonly cache?: boolean;
   readonly sdp?: string;
   readonly stream?: string;

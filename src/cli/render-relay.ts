@@ -112,6 +112,7 @@ function senderLines(stream: ListeningStream, host: string, http: string | undef
     lines.push(`               curl -T live.sdp '${http}/streams/${stream.name}.sdp?${keyQuery(stream.publishUrl)}'`);
   }
   lines.push(`  watch        punchcast watch '${stream.watchUrl}'${sdp}`);
+  if (stream.browserUrl !== undefined) lines.push(`  browser      ${stream.browserUrl}`);
   if (stream.viewers !== "many") {
     const next = stream.viewers === "newest" ? "the newest takes over" : "another is refused while it watches";
     lines.push(`  viewers      one at a time, since the kernel carries the media: ${next}`);

@@ -7,7 +7,9 @@ import type { Relay } from "../server/relay.ts";
 import type { RelayOptions } from "../server/relay-options.ts";
 import { createRelay } from "../server/relay-server.ts";
 import type { ListeningStream, ServerEvent } from "../server/server-events.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import { createRelayControl, type RelayControlOptions } from "./relay-control.ts";
+import { startWebRtc } from "./start-web-rtc.ts";
 import { readVersion } from "./version.ts";
 
 /** Where a relay's HTTP port is. */
@@ -18,6 +20,8 @@ export interface HttpChoice {
   readonly listen?: string;
   /** Certificate chain and key, PEM. Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** UDP port of browsers, default 9001; `none`: browsers can neither watch nor publish. */
+  readonly webRtcPort?: number | "none";
 }
 
 /** What the API of a relay is started with. */
@@ -38,8 +42,16 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice, api?
   const held: ServerEvent[] = [];
   let tell = (event: ServerEvent): void => void held.push(event);
   const relay = await createRelay({ ...options, onEvent: (event) => tell(event) });
+  const onFault = (message: string): void => tell({ event: "warning", message });
+  const webRtc =
+    choice.port === "none" || choice.webRtcPort === "none"
+      ? undefined
+      : await startWebRtc(relay, options, { port: choice.webRtcPort, warn: onFault });
   let http: HttpServer | undefined;
-  const marked = (stream: ListeningStream): ListeningStream => withHttp(stream, placeOf(options, choice, relay, http));
+  const marked = (stream: ListeningStream): ListeningStream => {
+    const place = withHttp(stream, placeOf(options, choice, relay, http));
+    return webRtc === undefined ? place : withPage(place, urlOf(relay, options, choice, http));
+  };
   const whole: Relay = {
     ...relay,
     get streams() {
@@ -49,12 +61,14 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice, api?
     changeStream: async (name, changes) => marked(await relay.changeStream(name, changes)),
     async close() {
       await http?.close();
+      await webRtc?.close();
       await relay.close();
     },
   };
   try {
-    http = await startHttp(whole, options, choice, api, (message) => tell({ event: "warning", message }));
+    http = await startHttp(whole, options, choice, api, { webRtc, onFault });
   } catch (error) {
+    await webRtc?.close();
     await relay.close();
     throw error;
   }
@@ -73,7 +87,7 @@ async function startHttp(
   { authSecret, open, listen, clock = systemClock, random = systemRandom }: RelayOptions,
   { port = running.punchPort, listen: explicit, tls }: HttpChoice,
   choice: ApiChoice | undefined,
-  onFault: (message: string) => void,
+  { webRtc, onFault }: { readonly webRtc: WebRtc | undefined; readonly onFault: (message: string) => void },
 ): Promise<HttpServer | undefined> {
   if (port === "none") return undefined;
   // A limit on who may punch is one on who may read, which HTTP does not know.
@@ -94,7 +108,7 @@ async function startHttp(
     relay: createRelayControl({ ...choice, ...{ relay: running, authSecret, version, clock, random } }),
   };
   return createHttpServer({
-    ...{ relay, port, address: explicit ?? listen, tls, version, onFault, clock },
+    ...{ relay, webRtc, port, address: explicit ?? listen, tls, version, onFault, clock },
     ...(api && { api }),
   });
 }
@@ -119,8 +133,15 @@ function withHttp(stream: ListeningStream, http: string | undefined): ListeningS
   return { ...stream, watchUrl: mark(stream.watchUrl), publishUrl: mark(stream.publishUrl) };
 }
 
+/** The key stands in the fragment, which browsers keep to themselves. */
+function withPage(stream: ListeningStream, { http }: { readonly http?: string }): ListeningStream {
+  if (http === undefined) return stream;
+  const { key } = parsePunchUrl(stream.watchUrl);
+  return { ...stream, browserUrl: `${http}/watch/${stream.name}#${new URLSearchParams({ key })}` };
+}
+
 function urlOf(
-  { punch }: ServerEvent & { event: "listening" },
+  { punch }: { readonly punch: string },
   { publicAddress }: RelayOptions,
   { listen, tls }: HttpChoice,
   http: HttpServer | undefined,

@@ -26,6 +26,7 @@ export interface RelayConfig {
   readonly publicAddress?: string | undefined;
   readonly punchPort?: number | undefined;
   readonly httpPort?: number | "none" | undefined;
+  readonly webrtcPort?: number | "none" | undefined;
   readonly httpListen?: string | undefined;
   readonly adminToken?: string | undefined;
   readonly tlsCert?: string | undefined;
@@ -82,6 +83,7 @@ const configSchema: z.ZodType<RelayConfig> = z.strictObject({
   tlsCert: z.string().min(1).optional(),
   tlsKey: z.string().min(1).optional(),
   viewerMetrics: z.boolean().optional(),
+  webrtcPort: z.union([port, z.literal("none")]).optional(),
   authSecret: key.optional(),
   open: z.boolean().optional(),
   openFrom: z.array(cidr).optional(),

@@ -4,6 +4,7 @@ import { formatEndpoint } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { systemErrorCode } from "../core/errors.ts";
 import { bindError } from "../udp/bind-error.ts";
+import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import { type ApiOptions, addApi } from "./api/api.ts";
 import { addDescriptionRoutes, collectRoutes } from "./api/open-api.ts";
 import type { KeyRing } from "./authorize.ts";
@@ -11,6 +12,8 @@ import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";
 import { HttpProblem, problemOf, sendProblem } from "./problem.ts";
 import { addSdpRoutes, type SdpSource } from "./stream-sdp.ts";
+import { addWatchPage } from "./watch-page.ts";
+import { addWebRtcRoutes } from "./webrtc.ts";
 
 /** What the HTTP port shows of a relay. */
 export interface HttpRelay extends KeyRing, SdpSource, HealthSource {}
@@ -24,6 +27,8 @@ export interface HttpServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Of Punchcast, for the description of the routes. Default: `0`. */
   readonly version?: string;
+  /** Browsers that watch and publish. Default: none can. */
+  readonly webRtc?: WebRtc | undefined;
   /** TCP; 0: any free one. */
   readonly port: number;
   /** IP literal to bind. Default: every address of this host. */
@@ -96,12 +101,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   );
   app.setErrorHandler((error: Error, _request, reply) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) onFault(`An HTTP request failed: ${error.stack ?? error.message}`);
+    if (problem !== error && problem.status >= 500) onFault(`An HTTP request failed: ${error.stack ?? error.message}`);
     return sendProblem(reply, problem);
   });
   await collectRoutes(app, options.version ?? "0");
   addHealthRoutes(app, relay);
-  addSdpRoutes(app, relay, createGate(relay, clock));
+  const gate = createGate(relay, clock);
+  addSdpRoutes(app, relay, gate);
+  if (options.webRtc !== undefined) {
+    addWebRtcRoutes(app, options.webRtc, gate);
+    addWatchPage(app, options.webRtc, gate);
+  }
   if (options.api !== undefined) await addApi(app, options.api, clock);
   addDescriptionRoutes(app);
   return { port: await listen(app, options), close: () => app.close() };

@@ -14,6 +14,7 @@ import type { Hole } from "../relay/holes.ts";
 import type { RelayCore } from "../relay/relay-core.ts";
 import type { Stream } from "../relay/stream.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
+import { createMediaTaps, type MediaListener, tellPast } from "./media-taps.ts";
 import { createOversize } from "./oversize.ts";
 import { createReplays } from "./replays.ts";
 import type { StreamFare } from "./server-events.ts";
@@ -54,6 +55,10 @@ export interface MediaDesk {
   removeStream(stream: Stream): void;
   /** What a hole's viewer last said of its leg. */
   reportOf(hole: Hole): ViewerReport | undefined;
+  /** Hears what has been since the last key frame, and then every packet as viewers get it, until the function is called. */
+  listen(stream: string, listener: MediaListener): () => void;
+  /** Somebody lacks a picture of this component. */
+  wantKeyFrame(stream: string, component: number): void;
   /** How a stream fares. */
   fare(stream: string): StreamFare;
   close(): void;
@@ -81,6 +86,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     const media = createStreamMedia({
       ...{ random, cname, cache, described },
       report(component, bytes) {
+        taps.tell(name, component, bytes, clock.now());
         const [id, flow] = [componentIds[component], core.publishers.flowOf(name, component & ~1)];
         if (id !== undefined && flow !== undefined) options.deliver(id, bytes, flow);
       },
@@ -89,6 +95,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     medias.set(name, media);
     for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
   }
+  const taps = createMediaTaps();
   for (const stream of core.streams.values()) addStream(stream);
   const oversize = createOversize(options.mtuOf, options.warn);
   const replays = createReplays({
@@ -114,6 +121,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     const found = at.get(component);
     if (found === undefined) return;
     found.media.onPacket(found.component, bytes, atMs);
+    taps.tell(found.stream, found.component, bytes, atMs);
     oversize.onPacket(found.stream, bytes.length);
     answerPublisher(found.stream, found.media);
   }
@@ -145,7 +153,9 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
       const found = at.get(component);
       const now = clock.now();
       if (found !== undefined && carriesRtcp(component) && classifyDatagram(bytes) === "rtcp") {
-        return found.media.onReport(found.component, bytes, now);
+        const passedOn = found.media.onReport(found.component, bytes, now);
+        taps.tell(found.stream, found.component, passedOn, now);
+        return passedOn;
       }
       onMedia(component, bytes, now);
       return bytes;
@@ -192,6 +202,24 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
         ?.tracks()
         .find(([component]) => component === hole.component)?.[1];
       return track?.viewer(hole.id, clock.now());
+    },
+
+    listen(stream, listener) {
+      const media = medias.get(stream);
+      const now = clock.now();
+      const components = core.streams.get(stream)?.componentIds.keys() ?? [];
+      const pasts = [...components].flatMap((component) => {
+        const past = media?.pastOf(component, now);
+        return past === undefined ? [] : [[component, past] as const];
+      });
+      tellPast(new Map(pasts), listener);
+      return taps.add(stream, listener);
+    },
+
+    wantKeyFrame(stream, component) {
+      const media = medias.get(stream);
+      media?.welcome(component);
+      if (media !== undefined) answerPublisher(stream, media);
     },
 
     fare(stream) {

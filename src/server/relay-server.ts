@@ -217,6 +217,12 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   let closing: Promise<void> | undefined;
   return {
     ...{ punchPort, punch, plane: plane.name, descriptions },
+    media: {
+      ...{ listen: desk.listen, wantKeyFrame: desk.wantKeyFrame, isSeen: plane.showsMedia },
+      wire: (stream) => desk.media(stream)?.wire(clock.now()),
+      isLive: (stream) => core.publishers.isLive(stream),
+      addresses: ports.addresses,
+    },
     get streams() {
       return Array.from(streams.values(), describe);
     },

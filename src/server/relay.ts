@@ -1,7 +1,9 @@
 import type { DataPlaneName } from "../data-plane/data-plane.ts";
 import type { StreamOptions } from "../relay/stream.ts";
+import type { WireStream } from "../sdp/infer.ts";
 import type { Descriptions } from "./descriptions.ts";
 import type { StreamChanges } from "./live-streams.ts";
+import type { MediaDesk } from "./media-desk.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
 import type { Viewer } from "./viewer-list.ts";
 
@@ -18,6 +20,8 @@ export interface Relay {
   readonly descriptions: Descriptions;
   /** The options of a stream as they are now, keys included; `undefined` if there is none of that name. */
   stream(name: string): StreamOptions | undefined;
+  /** What the streams carry, for those who are no viewers of its own kind. */
+  readonly media: RelayMedia;
   /**
    * Takes in another stream.
    * @throws PunchcastError STREAM_EXISTS, BAD_OPTION, PORT_IN_USE or NO_PRIVILEGE; then nothing has changed
@@ -44,4 +48,15 @@ export interface Relay {
   subscribe(listener: (event: ServerEvent) => void): () => void;
   /** Stops within a second and leaves nothing behind. */
   close(): Promise<void>;
+}
+
+/** A look at what streams carry, as far as user space sees it. */
+export interface RelayMedia extends Pick<MediaDesk, "listen" | "wantKeyFrame"> {
+  /** False where a plane carries media unseen. */
+  readonly isSeen: boolean;
+  /** What the packets show the stream to be; `undefined` while nothing comes. */
+  wire(stream: string): Omit<WireStream, "name"> | undefined;
+  isLive(stream: string): boolean;
+  /** The addresses that are bound now. */
+  addresses(): readonly string[];
 }

@@ -16,6 +16,8 @@ export interface ListeningStream {
   readonly watchUrl: string;
   /** `punch://…` with the publish key. */
   readonly publishUrl: string;
+  /** The page that plays it, with the view key in the fragment; absent if browsers cannot watch. */
+  readonly browserUrl?: string;
 }
 
 /** What went through one component from the publisher, since the relay started. */

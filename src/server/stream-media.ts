@@ -84,6 +84,7 @@ interface Lane {
   recogniser: Recogniser;
   /** The recogniser has found out all there is, and sees no more packets. */
   isSettled: boolean;
+  hasKeyFrame: boolean;
   /** By payload type, with when it was found. */
   readonly codecs: Map<number, { readonly atMs: number; readonly value: DescribedCodec | undefined }>;
 }
@@ -112,7 +113,8 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       },
     });
     const track = createRelayedTrack({ cname, random, clockRateOf, ingest });
-    const lane: Lane = { track, ingest, recogniser: createRecogniser(), isSettled: false, codecs: new Map() };
+    const recogniser = createRecogniser();
+    const lane: Lane = { track, ingest, recogniser, isSettled: false, hasKeyFrame: false, codecs: new Map() };
     lanes.set(component, lane);
     return lane;
   }
@@ -152,6 +154,13 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
     lane.isSettled = lane.recogniser.isSettled();
   }
 
+  /** Video of which no key frame has come looks like sound to the cache, and would be shown from its middle on. */
+  function lacksKeyFrame(component: number): boolean {
+    const lane = lanes.get(component);
+    const known = lane?.codecs.get(lane.ingest.payloadType)?.value;
+    return known?.kind === "video" && !lane?.hasKeyFrame && videoCodec(known.codec) !== undefined;
+  }
+
   function noteArrival(atMs: number): void {
     if (atMs - lastAt > staleMs) beganAt = atMs;
     lastAt = Math.max(lastAt, atMs);
@@ -184,7 +193,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       }
       if (packet !== undefined) {
         lane.track.onMedia(packet, bytes, atMs);
-        if (isKeyFrame) lane.track.onKeyFrame();
+        if (isKeyFrame) {
+          lane.hasKeyFrame = true;
+          lane.track.onKeyFrame();
+        }
         const report = reports.onRtp(component >> 1, packet, atMs, isKeyFrame);
         if (report !== undefined) {
           cache?.add(component + 1, report, atMs, { isKeyStart: false });
@@ -220,6 +232,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       const known = lane?.codecs.get(lane.ingest.payloadType)?.value;
       // What has no key frames that are known here can be joined at any time, as far as anybody can tell.
       if (known === undefined || (known.kind === "video" && videoCodec(known.codec) === undefined)) return undefined;
+      if (lacksKeyFrame(component)) return undefined;
       return { start: () => cache.start(component), read: (cursor) => cache.read(component, cursor) };
     },
 

@@ -28,7 +28,7 @@ export function h264Format(config: H264Config): PayloadFormat {
     parameters: describe(config),
     packetizer: (maxPayload) => (sample) => {
       const nalUnits = splitNalUnits(sample, config.lengthSize).filter(isSendable);
-      return withMarker(packNalUnits(withParameterSets(nalUnits, config), nalUnitFormat, maxPayload));
+      return withMarker(packNalUnits(withParameterSets(nalUnits, config), h264NalUnits, maxPayload));
     },
   };
 }
@@ -45,7 +45,8 @@ export function findH264ParameterSets(
   };
 }
 
-const nalUnitFormat: NalUnitFormat = {
+/** How H.264 puts NAL units into payloads. */
+export const h264NalUnits: NalUnitFormat = {
   headerLength: 1,
   // RFC 6184 §5.7: F is set if any unit has it, NRI is the highest.
   aggregationHeader: (nalUnits) => {

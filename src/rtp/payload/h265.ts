@@ -38,7 +38,7 @@ export function h265Format(config: H265Config): PayloadFormat {
     parameters: describe(config),
     packetizer: (maxPayload) => (sample) => {
       const nalUnits = splitNalUnits(sample, config.lengthSize).filter(isSendable);
-      return withMarker(packNalUnits(withParameterSets(nalUnits, config), nalUnitFormat, maxPayload));
+      return withMarker(packNalUnits(withParameterSets(nalUnits, config), h265NalUnits, maxPayload));
     },
   };
 }
@@ -54,7 +54,8 @@ export function findH265ParameterSets(sample: Uint8Array, lengthSize: number): O
   };
 }
 
-const nalUnitFormat: NalUnitFormat = {
+/** How H.265 puts NAL units into payloads. */
+export const h265NalUnits: NalUnitFormat = {
   headerLength: 2,
   // RFC 7798 §4.4.2: F is set if any unit has it; layer and temporal id are the lowest of all.
   aggregationHeader: (nalUnits) => {

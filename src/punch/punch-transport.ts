@@ -3,12 +3,11 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { PunchcastError } from "../core/errors.ts";
 import { formatPunchUrl, type PunchUrl } from "../core/punch-url.ts";
 import { type Random, systemRandom } from "../core/random.ts";
-import { explainRefusal, usernameFor } from "../punch/credentials.ts";
-import type { PunchEvent } from "../punch/machine.ts";
-import { openPunchedSocket, type PunchedSocket } from "../punch/punched-socket.ts";
-import { createStunMachine } from "../punch/stun-machine.ts";
 import { resolveHost } from "../udp/route.ts";
-import type { SendTransport } from "./sender.ts";
+import { explainRefusal, usernameFor } from "./credentials.ts";
+import type { PunchEvent } from "./machine.ts";
+import { openPunchedSocket, type PunchedSocket } from "./punched-socket.ts";
+import { createStunMachine } from "./stun-machine.ts";
 
 /** What publishing through the punch port needs. */
 export interface PunchTransportOptions {
@@ -31,7 +30,8 @@ export interface PunchTransportOptions {
 }
 
 /** A stream's way in through the relay's punch port, kept open as a viewer keeps its holes. */
-export interface PunchTransport extends SendTransport {
+export interface PunchTransport {
+  send(component: number, bytes: Uint8Array): void;
   /** The relay's address. */
   readonly address: string;
   /** Datagrams that the system did not take. */
@@ -80,7 +80,7 @@ export async function openPunchTransport(options: PunchTransportOptions): Promis
     if (event.components < components) {
       const stream = formatPunchUrl(url).replace(/\?.*$/, "");
       refuse(
-        `${stream} has ${event.components} components, but the file needs ${components}: start the relay with --components ${components}.`,
+        `${stream} has ${event.components} components, but ${components} are needed: start the relay with --components ${components}.`,
       );
       return;
     }

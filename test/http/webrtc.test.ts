@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createHttpServer } from "../../src/http/http-server.ts";
+import { readTrickle } from "../../src/http/trickle.ts";
+import { readSdp } from "../../src/sdp/session.ts";
+import type { WebRtc, WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
+import { withCleanup } from "../server/support.ts";
+import { publishKey, viewKey } from "../support/punch-request.ts";
+import { fakeRelay } from "./support.ts";
+
+const id = "0123456789abcdef0123456789abcdef";
+const offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n";
+const candidate = "candidate:1 1 udp 2122194687 192.0.2.7 42722 typ host";
+
+interface Calls {
+  readonly begun: string[];
+  readonly candidates: string[];
+  readonly ended: string[];
+}
+
+function fakeWebRtc(calls: Calls, refusal?: WebRtcRefusal): WebRtc {
+  const begin = (stream: string, text: string): Promise<{ id: string; answer: string } | WebRtcRefusal> => {
+    readSdp(text);
+    calls.begun.push(stream);
+    return Promise.resolve(refusal ?? { id, answer: "v=0\r\nanswer\r\n" });
+  };
+  return {
+    prepare: () => {},
+    status: () => ({ live: true, tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }] }),
+    view: (stream, text) => begin(stream, text),
+    publish: (stream, text) => begin(`publish ${stream}`, text),
+    addCandidates(stream, session, candidates) {
+      calls.candidates.push(...candidates.map((each) => `${each.mid} ${each.candidate}`));
+      return stream === "live" && session === id;
+    },
+    end(stream, session) {
+      calls.ended.push(stream);
+      return stream === "live" && session === id;
+    },
+    sessions: () => new Map(),
+    close: () => Promise.resolve(),
+  };
+}
+
+type Ask = (
+  method: string,
+  path: string,
+  init?: { readonly key?: string } & Omit<RequestInit, "method">,
+) => Promise<Response>;
+
+function withServer(body: (ask: Ask, calls: Calls) => Promise<void>, refusal?: WebRtcRefusal): Promise<void> {
+  return withCleanup(async (use) => {
+    const calls: Calls = { begun: [], candidates: [], ended: [] };
+    const faults: string[] = [];
+    const { port } = use(
+      await createHttpServer({
+        ...{ relay: fakeRelay(), webRtc: fakeWebRtc(calls, refusal), port: 0, address: "127.0.0.1" },
+        onFault: (message) => faults.push(message),
+      }),
+    );
+    await body((method, path, { key = viewKey, headers, ...init } = {}) => {
+      const authorization = key === "" ? {} : { authorization: `Bearer ${key}` };
+      const all = { "content-type": "application/sdp", ...authorization, ...headers } as Record<string, string>;
+      return fetch(`http://127.0.0.1:${port}${path}`, { method, headers: all, ...init });
+    }, calls);
+    assert.deepEqual(faults, []);
+  });
+}
+
+test("an offer with the view key is answered with a session of its own, which candidates go to and DELETE ends", () =>
+  withServer(async (ask, calls) => {
+    const made = await ask("POST", "/whep/live", { body: offer });
+    assert.equal(made.status, 201);
+    assert.deepEqual(
+      ["location", "etag", "content-type", "access-control-allow-origin"].map((name) => made.headers.get(name)),
+      [`/whep/live/${id}`, `"${id}"`, "application/sdp", "*"],
+    );
+    assert.match(await made.text(), /answer/);
+    const fragment = `a=ice-ufrag:x\r\nm=video 9 RTP/AVP 0\r\na=mid:1\r\na=${candidate}\r\na=end-of-candidates\r\n`;
+    const trickle = (tag: Record<string, string>): Promise<Response> =>
+      ask("PATCH", `/whep/live/${id}`, {
+        body: fragment,
+        headers: { "content-type": "application/trickle-ice-sdpfrag", ...tag },
+      });
+    assert.equal((await trickle({ "if-match": `"${id}"` })).status, 204);
+    assert.deepEqual(calls.candidates, [`1 ${candidate}`]);
+    assert.equal((await trickle({})).status, 428);
+    assert.equal((await trickle({ "if-match": "*" })).status, 422);
+    assert.equal((await trickle({ "if-match": '"other"' })).status, 412);
+    assert.equal((await ask("PATCH", `/whep/live/${id}`, { body: fragment })).status, 415);
+    assert.equal((await ask("DELETE", `/whep/live/${id}`)).status, 204);
+    assert.equal((await ask("DELETE", `/whep/live/${id.replace("0", "f")}`)).status, 404);
+    assert.deepEqual(calls.ended, ["live", "live"]);
+  }));
+
+test("publishing needs the publish key, watching any of the two", () =>
+  withServer(async (ask, calls) => {
+    assert.equal((await ask("POST", "/whip/live", { body: offer })).status, 401);
+    assert.equal((await ask("POST", "/whip/live", { body: offer, key: publishKey })).status, 201);
+    assert.equal((await ask("POST", "/whep/live", { body: offer, key: publishKey })).status, 201);
+    assert.equal((await ask("POST", "/whep/live", { body: offer, key: "" })).status, 401);
+    assert.equal((await ask("DELETE", `/whep/live/${id}`, { key: "wrong" })).status, 401);
+    assert.equal((await ask("GET", "/watch/live/status", { key: "" })).status, 401);
+    assert.deepEqual(calls.begun, ["publish live", "live"]);
+  }));
+
+test("other hosts' pages are told what they may do, and everybody what is not done here", () =>
+  withServer(async (ask) => {
+    const options = await ask("OPTIONS", "/whep/live", { key: "" });
+    assert.deepEqual(
+      [options.status, options.headers.get("access-control-allow-methods"), options.headers.get("accept-post")],
+      [204, "POST, OPTIONS", "application/sdp"],
+    );
+    assert.match(options.headers.get("access-control-allow-headers") ?? "", /Authorization/);
+    const resource = await ask("OPTIONS", `/whip/live/${id}`, { key: "" });
+    assert.equal(resource.headers.get("access-control-allow-methods"), "PATCH, DELETE, OPTIONS");
+    const got = await ask("GET", "/whep/live");
+    assert.deepEqual([got.status, got.headers.get("allow")], [405, "POST, OPTIONS"]);
+    assert.equal((await ask("POST", "/whep/live", { body: "nonsense" })).status, 400);
+    assert.equal(
+      (await ask("POST", "/whep/live", { body: offer, headers: { "content-type": "text/plain" } })).status,
+      415,
+    );
+    assert.equal((await ask("POST", "/whep/..%2flive", { body: offer })).status, 404);
+  }));
+
+test("what cannot be served is said with its reason, and when to ask again", async () => {
+  const status = async (refusal: WebRtcRefusal): Promise<readonly unknown[]> => {
+    let told: readonly unknown[] = [];
+    await withServer(async (ask) => {
+      const answer = await ask("POST", "/whep/live", { body: offer });
+      const { message } = (await answer.json()) as { message: string };
+      assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+      told = [answer.status, answer.headers.get("retry-after"), message];
+    }, refusal);
+    return told;
+  };
+  const no = { track: 1, kind: "video", plays: "no", message: "The video is MPEG-2: send H.264." } as const;
+  assert.deepEqual(await status({ kind: "not-live" }), [
+    404,
+    "2",
+    "Nobody sends to stream 'live' now: ask again later.",
+  ]);
+  assert.deepEqual(await status({ kind: "not-playable", outlook: [no] }), [
+    406,
+    null,
+    "Stream 'live' does not play here: The video is MPEG-2: send H.264.",
+  ]);
+  const early = await status({ kind: "not-playable", outlook: [{ ...no, plays: "not-yet" }] });
+  assert.deepEqual(early.slice(0, 2), [404, "2"]);
+  assert.deepEqual((await status({ kind: "bad-offer", reason: "no-mid" })).slice(0, 2), [422, null]);
+  assert.deepEqual((await status({ kind: "unavailable", message: "no library" })).slice(0, 2), [503, "2"]);
+});
+
+test("the page holds no key, and loads nothing but its own", () =>
+  withServer(async (ask) => {
+    const page = await ask("GET", "/watch/live", { key: "" });
+    assert.equal(page.status, 200);
+    assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'none'.*connect-src 'self'/);
+    assert.equal(page.headers.get("referrer-policy"), "no-referrer");
+    let weight = (await page.text()).length;
+    for (const path of ["/watch.js", "/watch.css"]) {
+      const file = await ask("GET", path, { key: "" });
+      assert.equal(file.status, 200);
+      weight += (await file.text()).length;
+    }
+    assert.ok(weight < 20_000, `${weight} bytes`);
+    assert.deepEqual(await (await ask("GET", "/watch/live/status")).json(), {
+      live: true,
+      tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }],
+    });
+  }));
+
+test("a trickled fragment gives its candidates, line by line and none that is odd", () => {
+  const odd = "a=candidate:1 1 udp 1 x\r\na=candidate:evil\u0000 1 udp\r\n";
+  assert.deepEqual(readTrickle(`a=mid:a\n${odd}a=${candidate}\n`).candidates.at(-1), { candidate, mid: "a" });
+  assert.equal(readTrickle(`a=${candidate}\r\n`.repeat(500)).candidates.length, 64);
+});

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { parsePunchUrl } from "../../src/core/punch-url.ts";
+import type { Lab } from "../../src/lab/lab.ts";
+import { seedScene } from "../../src/lab/seed-scene.ts";
+import { sampleClipPath } from "../../src/send/sample.ts";
+import type { ListeningStream } from "../../src/server/server-events.ts";
+import { type BrowserPage, openPage } from "../support/chromium.ts";
+import { decodeArgs, readDecoded, sdpInput } from "../support/ffmpeg.ts";
+import { needsLab, withLab } from "../support/lab.ts";
+import { attend, runRelay, runSend, runWatch } from "../support/punchcast.ts";
+import { withTempFolder } from "../support/temp-folder.ts";
+
+const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout: 120_000 };
+
+/** A NAT that draws another port for every remote and lets nobody else in. */
+const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
+const relayHost = "10.10.10.197";
+const base = `http://${relayHost}:9000`;
+
+/** Takes what is worth knowing of a run. */
+interface Told {
+  diagnostic(message: string): void;
+}
+
+/** Notes when each picture was shown, and every connection that the page makes. */
+const spy = `
+  window.shown = [];
+  window.connections = [];
+  const { RTCPeerConnection: Real } = window;
+  window.RTCPeerConnection = function (...args) {
+    const made = new Real(...args);
+    window.connections.push(made);
+    return made;
+  };
+  window.inbound = async (kind) => {
+    for (const report of (await window.connections.at(-1).getStats()).values())
+      if (report.type === "inbound-rtp" && report.kind === kind) return report;
+  };
+  addEventListener("DOMContentLoaded", () => {
+    const video = document.querySelector("video");
+    const note = () => {
+      window.shown.push(performance.now());
+      video?.requestVideoFrameCallback(note);
+    };
+    video?.requestVideoFrameCallback(note);
+  });
+`;
+
+test(
+  "a browser behind a NAT watches picture and sound, and is back when its process was killed",
+  options,
+  async (t) => {
+    await inScene(async (lab, stream) => {
+      sendFrom(lab, [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-tune",
+        "zerolatency",
+        "-g",
+        "90",
+        "-pix_fmt",
+        "yuv420p",
+      ]);
+      const others = await attend(lab.host("C2"), stream.watchUrl);
+      await others.player.until("first");
+      // Longer than between two key frames: the browser has to be shown the past.
+      await delay(3_500);
+      const page = await openPage(lab.host("C1"), watchUrl(stream), spy);
+      try {
+        const width = await page.until<number>("document.querySelector('video')?.videoWidth", 10_000);
+        const first = await page.until<number>("window.shown[0]", 5_000);
+        t.diagnostic(`first picture after ${Math.round(first)} ms, the start of WebRTC's process included`);
+        assert.equal(width, 640);
+        await page.evaluate("document.querySelector('video').muted = false");
+        await playsOn(page, t, 8);
+        const reloadedAt = await page.evaluate<number>("performance.timeOrigin");
+        await page.navigate(`${watchUrl(stream).replace("#", "?again#")}`);
+        const again = await page.until<number>(`performance.timeOrigin > ${reloadedAt} && window.shown[0]`, 10_000);
+        t.diagnostic(`first picture after ${Math.round(again)} ms once that process runs`);
+        assert.ok(again < 1_500);
+        await page.evaluate("document.querySelector('video').muted = false");
+        await page.until("inbound('audio').then(({ totalAudioEnergy }) => totalAudioEnergy > 0)", 5_000);
+        const { audioLevel, totalAudioEnergy } = await page.evaluate<Record<string, number>>("inbound('audio')");
+        t.diagnostic(`sound: level ${audioLevel}, energy ${totalAudioEnergy}`);
+        assert.ok((totalAudioEnergy ?? 0) > 0);
+        await takePictures(page, t);
+
+        const { stdout } = await lab.host("relay").run("pgrep", ["-f", "webrtc/child"]);
+        const killedAt = await page.evaluate<number>("performance.now()");
+        await lab.host("relay").run("kill", ["-KILL", ...stdout.trim().split(/\s+/)]);
+        await page.until("connections.length > 1 && connections.at(-1).connectionState === 'connected'", 10_000);
+        const backAt = await page.until<number>(
+          `window.shown.find((at, i) => i > 0 && at > ${killedAt} && at - window.shown[i - 1] > 500)`,
+          10_000,
+        );
+        t.diagnostic(`back ${Math.round(backAt - killedAt)} ms after the kill`);
+        assert.ok(backAt - killedAt < 3_000);
+        await playsOn(page, t, 2);
+      } finally {
+        await page.close();
+      }
+      await others.player.kill();
+      const { packets, missing } = await others.player.until("done");
+      t.diagnostic(`the UDP viewer has ${packets} packets, ${missing} missing`);
+      assert.equal(missing, 0);
+    });
+  },
+);
+
+test("VP8 and VP9 play too", options, async (t) => {
+  const realtime = ["-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "500k", "-s", "320x180"];
+  const encoders = {
+    VP8: ["-c:v", "libvpx", ...realtime],
+    VP9: ["-c:v", "libvpx-vp9", ...realtime, "-strict", "-2"],
+  };
+  for (const [name, encoder] of Object.entries(encoders)) {
+    await inScene(async (lab, stream) => {
+      sendFrom(lab, encoder);
+      const page = await openPage(lab.host("C1"), watchUrl(stream), spy);
+      try {
+        await page.until("document.querySelector('video')?.videoWidth === 320", 15_000);
+        await delay(1_500);
+        t.diagnostic(name);
+        await playsOn(page, t, 3);
+      } finally {
+        await page.close();
+      }
+    });
+  }
+});
+
+test("AV1 from one browser plays in another, and what WebRTC cannot carry is said", options, async (t) => {
+  await inScene(async (lab, stream) => {
+    const camera = await openPage(lab.host("C1"), `${base}/healthz`, spy);
+    const page = await openPage(lab.host("C2"), "about:blank", spy);
+    try {
+      assert.equal(await camera.evaluate<number>(publishScript(stream, "AV1")), 201);
+      await page.navigate(watchUrl(stream));
+      await page.until("document.querySelector('video')?.videoWidth === 640", 15_000);
+      const { codecId } = await page.evaluate<{ codecId: string }>("inbound('video')");
+      const codec = await page.evaluate(`connections.at(-1).getStats().then((all) => all.get("${codecId}").mimeType)`);
+      assert.equal(codec, "video/AV1");
+      await delay(1_500);
+      await playsOn(page, t, 3, 10);
+    } finally {
+      await camera.close();
+      await page.close();
+    }
+  });
+  await inScene(async (lab, stream) => {
+    runSend(lab.host("S1"), sampleClipPath(), stream.publishUrl, "--loop");
+    const page = await openPage(lab.host("C1"), watchUrl(stream), spy);
+    try {
+      await page.until("document.querySelector('video')?.videoWidth", 15_000);
+      // The sample has B-frames, and its sound is AAC.
+      const notes = await page.until<string>(
+        "document.querySelectorAll('#notes li').length > 1 && document.getElementById('notes').innerText",
+        10_000,
+      );
+      t.diagnostic(`the page says: ${notes}`);
+      assert.match(notes, /B-frames.*-bf 0.*\n*.*AAC.*Opus/);
+    } finally {
+      await page.close();
+    }
+  });
+});
+
+test("a browser's camera is watched with ffmpeg", options, async (t) => {
+  await inScene(async (lab, stream) => {
+    const page = await openPage(lab.host("C1"), `${base}/healthz`, spy);
+    try {
+      const status = await page.evaluate<number>(publishScript(stream));
+      assert.equal(status, 201);
+      await page.until("connections.at(-1).connectionState === 'connected'", 10_000);
+      await withTempFolder(async (folder) => {
+        const sdp = join(folder, "live.sdp");
+        const watch = runWatch(lab.host("C2"), stream.watchUrl, "--sdp-out", sdp);
+        await watch.until("sdp");
+        const player = lab.host("C2");
+        await player.run("timeout", ["8", "ffmpeg", ...decodeArgs(folder, "live", sdpInput(sdp))]).catch(() => {});
+        await watch.kill();
+        const { pictures, sound } = await readDecoded(folder, "live");
+        t.diagnostic(`${pictures.length} pictures, ${sound.length} bytes of sound`);
+        assert.ok(pictures.length > 60 && new Set(pictures).size > 30 && sound.some((byte) => byte !== 0));
+      });
+    } finally {
+      await page.close();
+    }
+  });
+});
+
+async function inScene(use: (lab: Lab, stream: ListeningStream) => Promise<void>): Promise<void> {
+  await withTempFolder((folder) =>
+    withLab(seedScene({ ipv6: false, client: symmetric, moreViewers: [{}] }), async (lab) => {
+      const relay = runRelay(lab.host("relay"), "--state", join(folder, "state.json"));
+      const [stream] = (await relay.until("listening")).streams;
+      assert.ok(stream !== undefined);
+      await use(lab, stream);
+    }),
+  );
+}
+
+function watchUrl({ browserUrl = "" }: ListeningStream): string {
+  assert.ok(browserUrl.startsWith(`${base}/watch/`));
+  return browserUrl;
+}
+
+/** A test picture of 30 a second and a tone, as plain RTP to the ingest ports. */
+function sendFrom(lab: Lab, encoder: readonly string[]): void {
+  const inputs = [
+    "-f",
+    "lavfi",
+    "-i",
+    "testsrc2=size=640x360:rate=30",
+    "-f",
+    "lavfi",
+    "-i",
+    "sine=440:sample_rate=48000",
+  ];
+  const video = ["-map", "0:v", ...encoder, "-f", "rtp", `rtp://${relayHost}:9099`];
+  const sound = ["-map", "1:a", "-c:a", "libopus", "-f", "rtp", `rtp://${relayHost}:9101`];
+  lab.host("S1").spawn("ffmpeg", ["-nostdin", "-loglevel", "error", "-re", ...inputs, ...video, ...sound], {
+    stdio: "ignore",
+  });
+}
+
+/** Pictures go on being shown, 20 a second at least, none frozen. */
+async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20): Promise<void> {
+  const before = await page.evaluate<{ framesDecoded: number; freezeCount: number }>("inbound('video')");
+  await delay(seconds * 1_000);
+  const after = await page.evaluate<typeof before & { packetsLost: number; pliCount: number }>("inbound('video')");
+  const rate = (after.framesDecoded - before.framesDecoded) / seconds;
+  const frozen = after.freezeCount - before.freezeCount;
+  t.diagnostic(
+    `${rate.toFixed(1)} pictures a second, ${frozen} frozen, ${after.packetsLost} lost, ${after.pliCount} PLI`,
+  );
+  assert.ok(rate >= atLeast, `${rate} pictures a second`);
+  // An encoder that cannot keep up with its camera on a busy machine freezes pictures, too.
+  if (atLeast >= 20) assert.equal(frozen, 0);
+}
+
+/** How the page looks, for a person to look at. */
+async function takePictures(page: BrowserPage, t: Told): Promise<void> {
+  const folder = join(tmpdir(), "punchcast-screenshots");
+  await mkdir(folder, { recursive: true });
+  for (const scheme of ["dark", "light"] as const) {
+    for (const [device, width, height] of [
+      ["phone", 390, 844],
+      ["desktop", 1280, 800],
+    ] as const) {
+      const path = join(folder, `watch-${device}-${scheme}.png`);
+      await page.screenshot(path, { width, height, scheme });
+      t.diagnostic(`screenshot: ${path}`);
+    }
+  }
+}
+
+function publishScript({ name, publishUrl }: ListeningStream, codec = ""): string {
+  return `(async () => {
+    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: true });
+    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    for (const track of media.getTracks()) {
+      const line = connection.addTransceiver(track, { direction: "sendonly" });
+      const codecs = RTCRtpSender.getCapabilities("video").codecs.filter(({ mimeType }) => mimeType.endsWith("${codec}"));
+      if (track.kind === "video" && "${codec}" !== "") line.setCodecPreferences(codecs);
+    }
+    await connection.setLocalDescription();
+    const answer = await fetch("/whip/${name}", {
+      method: "POST",
+      headers: { authorization: "Bearer ${parsePunchUrl(publishUrl).key}", "content-type": "application/sdp" },
+      body: connection.localDescription.sdp,
+    });
+    if (answer.ok) await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    return answer.status;
+  })()`;
+}
