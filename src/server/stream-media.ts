@@ -126,6 +126,7 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       const packet = readRtp(bytes);
       if (packet === undefined || !tracker.onPacket(packet).keyFrame) return false;
       reports.onKeyFrame(component >> 1, packet, atMs);
+      laneOf(component).hasKeyFrame = true;
       return true;
     });
   }
