@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { CapturedDatagram } from "./captures.ts";
-import { udpFrame } from "./frames.ts";
 import { freePortRow } from "./udp-ports.ts";
 
 /** A program that sends for a bounded time to 127.0.0.1 from `port` on, and ends by itself. */
@@ -42,25 +41,4 @@ export async function recordStream(command: SenderCommand, ports = 2): Promise<C
     for (const socket of sockets) socket.close();
   }
   return datagrams;
-}
-
-/** The datagrams as a pcap file that `readPcap` reads. */
-export function toPcap(datagrams: readonly CapturedDatagram[]): Buffer {
-  const head = Buffer.alloc(24);
-  head.writeUInt32LE(0xa1b2c3d4, 0);
-  head.writeUInt16LE(2, 4);
-  head.writeUInt16LE(4, 6);
-  head.writeUInt32LE(65_535, 16);
-  head.writeUInt32LE(1, 20);
-  const records = datagrams.flatMap(({ atMs, destinationPort, payload }) => {
-    const host = (port: number) => ({ address: "127.0.0.1", port });
-    const frame = udpFrame(host(40_000), host(destinationPort), { payload });
-    const record = Buffer.alloc(16);
-    record.writeUInt32LE(Math.floor(atMs / 1000), 0);
-    record.writeUInt32LE(Math.floor((atMs % 1000) * 1000), 4);
-    record.writeUInt32LE(frame.length, 8);
-    record.writeUInt32LE(frame.length, 12);
-    return [record, frame];
-  });
-  return Buffer.concat([head, ...records]);
 }

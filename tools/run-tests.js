@@ -1,0 +1,35 @@
+// Runs all tests. What computes only goes first, two files at a time; what uses sockets, processes or namespaces goes one
+// file after the other, so that no test waits for a core that another one has. Arguments are handed on to `node --test`.
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+
+const root = new URL("../test/", import.meta.url);
+const computing = new Set([
+  "bench",
+  "config",
+  "core",
+  "media",
+  "punch",
+  "relay",
+  "rtp",
+  "sdp",
+  "stun",
+  "udp",
+  "webrtc",
+]);
+const folders = readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []));
+
+const rounds = [
+  { atOnce: 2, names: folders.filter((name) => computing.has(name)) },
+  { atOnce: 1, names: folders.filter((name) => !computing.has(name)) },
+];
+
+for (const { atOnce, names } of rounds) {
+  const patterns = names.map((name) => `test/${name}/**/*.test.ts`);
+  const { status } = spawnSync(
+    process.execPath,
+    ["--test", `--test-concurrency=${atOnce}`, ...process.argv.slice(2), ...patterns],
+    { cwd: new URL("..", import.meta.url), stdio: "inherit" },
+  );
+  process.exitCode ||= status ?? 1;
+}
