@@ -54,7 +54,7 @@ export interface DataPlane {
   readonly holesPerComponent: number;
   /**
    * True if user space sees every packet: those that the plane carried by itself are told to `onMedia`. Then newcomers can be
-   * shown what has been, since a hole is served from the moment that `apply` resolves, and not before.
+   * shown what has been, up to the moment that `apply` tells.
    */
   readonly showsMedia: boolean;
   /** True if media goes on flowing when the relay is killed, so that the next one should know who watches. */
@@ -84,10 +84,11 @@ export interface DataPlane {
   showMedia?(): void;
   /**
    * Adds, moves and removes holes and flows. Declarative and idempotent: a change for a hole that is not there is no error.
-   * May be called again before it is done: changes are made in the order of the calls. When it resolves, the tap has been
-   * told of every packet that was carried before.
+   * May be called again before it is done: changes are made in the order of the calls.
+   * @param onOpen told of each hole that is opened, at the moment from which on the plane serves it, in planes that show media.
+   * Of what was told to `onMedia` before, the hole was sent nothing; what is told after, the plane sends to it, once.
    */
-  apply(changes: readonly ForwardingChange[]): Promise<void>;
+  apply(changes: readonly ForwardingChange[], onOpen?: (hole: HoleId) => void): Promise<void>;
   /**
    * Opens a socket that the plane itself reads, to forward what it knows; the rest comes to `onDatagram`. A plane without
    * this leaves the relay's sockets to `openUdpSocket`.

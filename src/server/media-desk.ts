@@ -34,7 +34,7 @@ export interface MediaDeskOptions {
   readonly onRestart: (stream: string, component: number, kind: RestartKind) => void;
   readonly send: (local: Endpoint, remote: Endpoint, bytes: Uint8Array) => boolean;
   /** Has the data plane open a hole. */
-  readonly open: (change: ForwardingChange) => Promise<unknown>;
+  readonly open: (change: ForwardingChange, onOpen: () => void) => Promise<unknown>;
   /** The largest IP packet that the path takes in one piece, if it is known. */
   readonly mtuOf: (remote: Endpoint) => number | undefined;
   readonly warn: (message: string) => void;

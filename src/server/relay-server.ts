@@ -73,7 +73,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     deliver: (component, bytes, flow) => plane.deliver(component, bytes, flow),
     onRestart: (stream, component, kind) => onEvent({ event: "publisher-restarted", stream, component, kind }),
     send: ports.send,
-    open: (newcomer) => change([newcomer]),
+    open: (newcomer, onOpen) => change([newcomer], onOpen),
     mtuOf: paths.of,
     warn: (message) => warn(message),
   });
@@ -99,8 +99,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 
   /** Has the plane change its table, at once: a hole's first packets may stand right behind the punch that opened it. */
-  function change(changes: readonly ForwardingChange[]): Promise<void> {
-    const done = isStarted ? plane.apply(changes) : started.promise.then(() => plane.apply(changes));
+  function change(changes: readonly ForwardingChange[], onOpen?: () => void): Promise<void> {
+    const apply = (): Promise<void> => plane.apply(changes, onOpen);
+    const done = isStarted ? apply() : started.promise.then(apply);
     const told = done.catch((error: unknown) => warn(`The forwarding table could not be changed: ${error}`));
     applied = Promise.all([applied, told]);
     return told;

@@ -15,8 +15,11 @@ export interface ReplaySurroundings {
   /** `undefined`: this component's newcomers join live. */
   pastOf(component: ComponentId): Past | undefined;
   send(target: HoleTarget, bytes: Uint8Array): void;
-  /** Has the data plane open the hole; resolves when every packet from before is in the past. */
-  open(change: ForwardingChange & { type: "open-hole" }): Promise<unknown>;
+  /**
+   * Has the data plane open the hole: `onOpen` is called at the moment when the past has all that the plane will not send to
+   * it, and nothing else; resolves when the plane is done, or has failed.
+   */
+  open(change: ForwardingChange & { type: "open-hole" }, onOpen: () => void): Promise<unknown>;
   readonly clock: Clock;
 }
 
@@ -108,7 +111,7 @@ export function createReplays({ pastOf, send, open, clock }: ReplaySurroundings)
       advance(replay, clock.now());
       replays.delete(hole);
     };
-    open({ ...replay.change, target: replay.target }).then(finish, finish);
+    open({ ...replay.change, target: replay.target }, finish).then(finish, finish);
   }
 
   function takeOne(change: ForwardingChange): boolean {

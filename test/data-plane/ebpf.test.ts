@@ -70,3 +70,42 @@ test("each packet is shown once, through the ring or the socket, while viewers o
     await harness.close();
   }
 });
+
+test("a newcomer is sent each packet that was not told before it came, and no other, whoever else comes and goes", {
+  ...(await needsLab("root", "python3", "tc")),
+  timeout: 60_000,
+}, async () => {
+  const { publisher, viewers, harness: start } = await lazyLab();
+  const harness = await start("ebpf (tapped)");
+  try {
+    const [component, rate, seconds, count] = ["live/0", 4_000, 3, 60];
+    const { driver } = harness.plane as ReturnType<PlaneLab["plane"]>;
+    const flow = harness.flow(component);
+    const newcomers = await Promise.all(Array.from({ length: count }, () => harness.addReceiver()));
+    await harness.plane.apply([{ type: "set-flow", component, flow }]);
+    await publisher.call("stream", flow.publisher.port, flow.local.address, flow.local.port, rate, seconds);
+    const here = { local: flow.local, remote: { address: flow.local.address, port: 9 } };
+    for (const [i, { target }] of newcomers.entries()) {
+      // With a viewer on the relay's own host originals come up, without one they end in the ring.
+      if (i % 20 === 9) await harness.plane.apply([{ type: "open-hole", hole: "user's", component, target: here }]);
+      if (i % 20 === 19) await harness.plane.apply([{ type: "close-hole", hole: "user's" }]);
+      await harness.plane.apply([{ type: "open-hole", hole: `newcomer-${i}`, component, target }]);
+      await delay(30);
+    }
+    await delay(1_500);
+    await harness.settle();
+    const { told, toldBefore } = await driver.call<{ told: string[]; toldBefore: [string, number][] }>("told");
+    assert.equal(told.length, rate * seconds);
+    const marks = new Map(toldBefore);
+    for (const [i, { target }] of newcomers.entries()) {
+      const got = await viewers.call<string[]>("received", target.remote.port);
+      const before = marks.get(`newcomer-${i}`) ?? -1;
+      const [due, had] = [new Set(told.slice(before)), new Set(got)];
+      const lacking = (of: Set<string>, from: Set<string>): number => [...from].filter((hex) => !of.has(hex)).length;
+      const figures = { twice: got.length - had.size, missing: lacking(had, due), early: lacking(due, had) };
+      assert.deepEqual(figures, { twice: 0, missing: 0, early: 0 }, `newcomer ${i}, ${before} told before`);
+    }
+  } finally {
+    await harness.close();
+  }
+});

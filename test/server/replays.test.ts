@@ -14,9 +14,11 @@ interface Bench {
   add(atMs?: number): void;
   /** What was sent: when, which packet, to which port. */
   readonly sent: { atMs: number; number: number; port: number }[];
-  /** Changes for the plane, in order, and what resolves the newest of them. */
+  /** Changes for the plane, in order, and what it does with the newest of them: opens the hole, is done, or fails. */
   readonly planned: ForwardingChange[];
   opened(): void;
+  done(): void;
+  failed(): void;
 }
 
 /** A stream of a packet every 10 ms, the first at 0; packet `start` begins a key frame. */
@@ -25,7 +27,7 @@ function createBench(start: number | undefined, count: number): Bench {
   const times = Array.from({ length: count }, (_, i) => i * 10);
   const sent: Bench["sent"] = [];
   const planned: ForwardingChange[] = [];
-  let opened = (): void => {};
+  let [opened, done, failed] = [(): void => {}, (): void => {}, (): void => {}];
   const past: Past = {
     start: () => start,
     read: (number) => {
@@ -36,15 +38,18 @@ function createBench(start: number | undefined, count: number): Bench {
   const replays = createReplays({
     pastOf: (component) => (component === "live/0" ? past : undefined),
     send: ({ remote }, bytes) => void sent.push({ atMs: clock.now(), number: bytes[0] ?? -1, port: remote.port }),
-    open: (change) => {
+    open: (change, onOpen) => {
       planned.push(change);
-      return new Promise<void>((resolve) => {
-        opened = resolve;
+      return new Promise<void>((resolve, reject) => {
+        opened = onOpen;
+        done = resolve;
+        failed = () => reject(new Error("no room"));
       });
     },
     clock,
   });
-  return { clock, replays, add: (atMs = clock.now()) => void times.push(atMs), sent, planned, opened: () => opened() };
+  const plane = { opened: () => opened(), done: () => done(), failed: () => failed() };
+  return { clock, replays, add: (atMs = clock.now()) => void times.push(atMs), sent, planned, ...plane };
 }
 
 const numbers = ({ sent }: Bench): number[] => sent.map(({ number }) => number);
@@ -73,6 +78,33 @@ test("a newcomer gets the past at twice its speed, in order, and then joins live
   bench.clock.advance(100);
   assert.equal(bench.sent.length, 201);
   assert.equal(bench.replays.packets, 201);
+  assert.equal(bench.replays.size, 0);
+});
+
+test("what is told after the plane has opened the hole is the plane's, however long the rest of the change takes", async () => {
+  const bench = createBench(0, 1);
+  bench.replays.take([open]);
+  bench.clock.advance(10);
+  bench.add();
+  assert.deepEqual(numbers(bench), [0]);
+  bench.opened();
+  bench.add();
+  assert.deepEqual(numbers(bench), [0, 1], "to the moment");
+  assert.equal(bench.replays.size, 0);
+  const moved = { ...target, remote: { ...target.remote, port: 7001 } };
+  const move: ForwardingChange = { type: "move-hole", hole: "a", target: moved };
+  assert.deepEqual(bench.replays.take([move]), [move]);
+  bench.done();
+  await bench.clock.advanceSettling(20);
+  assert.deepEqual(numbers(bench), [0, 1]);
+});
+
+test("a hole that the plane fails to open is not followed any more", async () => {
+  const bench = createBench(0, 1);
+  bench.replays.take([open]);
+  bench.clock.advance(10);
+  bench.failed();
+  await bench.clock.advanceSettling(20);
   assert.equal(bench.replays.size, 0);
 });
 

@@ -5,13 +5,16 @@
  *   ebpf-run.ts REQUESTS-PER-SECOND
  */
 import { createInterface } from "node:readline";
+import { addressFamily } from "../../src/core/address.ts";
 import { bpfCommands, openKernel } from "../../src/data-plane/ebpf/bpf-syscall.ts";
 import { allowLookups } from "../../src/data-plane/ebpf/forwarding-switch.ts";
 import { createKernelTable } from "../../src/data-plane/ebpf/kernel-table.ts";
 import { configOffsets, endpointKey, ringBytes } from "../../src/data-plane/ebpf/layout.ts";
+import { createLeftToUser } from "../../src/data-plane/ebpf/left-to-user.ts";
 import { openMaps } from "../../src/data-plane/ebpf/maps.ts";
 import { loadProgram } from "../../src/data-plane/ebpf/program.ts";
 import { openTap } from "../../src/data-plane/ebpf/tap.ts";
+import type { Flow } from "../../src/relay/forwarding.ts";
 
 const kernel = await openKernel();
 const maps = openMaps(kernel);
@@ -22,6 +25,7 @@ const rate = Number(process.argv[2]);
 config[configOffsets.interval / 8] = rate > 0 ? BigInt(Math.round(1e9 / rate)) : 0n;
 config[configOffsets.burst / 8] = 1_000_000_000n;
 await allowLookups();
+const left = createLeftToUser(config, maps.table("unfanned"));
 const [ring, page] = [maps.fds.get("tap") ?? -1, kernel.pageBytes];
 const tap = openTap({
   consumer: kernel.map(ring, page),
@@ -34,11 +38,34 @@ function run(hex: string, segmentBytes = 0, times = 1): unknown {
   return runOnce(hex, segmentBytes);
 }
 
+/** Takes what was in the ring as the plane does: payloads, and the ports that user space sent each to. */
+function late(): unknown[] {
+  const found: unknown[] = [];
+  tap.drain(100_000, (walked, bytes) => {
+    const to: number[] = [];
+    const component = table.componentOf(walked.fanout) ?? "";
+    table.sendLate(component, walked, { bytes, send: (_local, { port }) => to.push(port) > 0 });
+    found.push([Buffer.from(bytes).toString("hex"), to]);
+  });
+  return found;
+}
+
+/** Takes an original that came up as the plane does: the ports that user space sent it to, or what else was said of it. */
+function deliver(component: string, flow: Flow, hex: string): unknown {
+  const bytes = Buffer.from(hex, "hex");
+  const was = left.take(flow, bytes, process.hrtime.bigint());
+  if (was === "whole") return was;
+  const to: number[] = [];
+  const family = addressFamily(flow.publisher.address);
+  table.sendLeft(component, family, was, { bytes, send: (_local, { port }) => to.push(port) > 0 });
+  return to;
+}
+
 /** What was in the ring: the component, the payload, and how long ago it came, in ms. */
 function tapped(): unknown[] {
   const found: unknown[] = [];
   const now = Number(process.hrtime.bigint()) / 1e6;
-  tap.drain(100_000, (fanout, bytes, atMs) =>
+  tap.drain(100_000, ({ fanout }, bytes, atMs) =>
     found.push([table.componentOf(fanout), Buffer.from(bytes).toString("hex"), now - atMs]),
   );
   return found;
@@ -79,7 +106,10 @@ const methods: Readonly<Record<string, (...args: never[]) => unknown>> = {
   run,
   setFlow: table.setFlow,
   setHole: table.setHole,
+  closeHole: table.closeHole,
   setOriginals: table.setOriginals,
+  deliver,
+  late,
   tapped,
   untapped: table.untapped,
   unseen: () => [...table.unseen()],

@@ -23,8 +23,13 @@ const sockets = new Map<number, Socket>();
 const flows = new Map<string, string>();
 let handedUp = 0;
 const shown: [component: string, hex: string][] = [];
+/** What user space got to see either way, in order; and how much of that by the time that a hole was opened. */
+const told: string[] = [];
+const toldBefore = new Map<string, number>();
 const onMedia = (component: string, bytes: Uint8Array): void => {
-  shown.push([component, Buffer.from(bytes).toString("hex")]);
+  const hex = Buffer.from(bytes).toString("hex");
+  told.push(hex);
+  shown.push([component, hex]);
 };
 
 const send: PacketSender = (local, remote, bytes) => {
@@ -46,7 +51,9 @@ for (const port of [ports.punch, ...ports.ingest]) {
   socket.on("message", (bytes, from) => {
     handedUp += 1;
     const component = flows.get(`${formatEndpoint(from)} ${port}`);
-    if (component !== undefined) plane.deliver(component, bytes, { local: { address, port }, publisher: from });
+    if (component === undefined) return;
+    told.push(bytes.toString("hex"));
+    plane.deliver(component, bytes, { local: { address, port }, publisher: from });
   });
 }
 
@@ -68,12 +75,13 @@ const methods: Readonly<Record<string, (changes: readonly ForwardingChange[]) =>
   },
   apply: (changes) => {
     follow(changes);
-    return plane.apply(changes);
+    return plane.apply(changes, (hole) => void toldBefore.set(hole, told.length));
   },
   openPort: async () => plane.setPorts?.({ ...ports, ingest: [...ports.ingest, 9_300] }),
   readCounters: async () => asJson(await plane.readCounters()),
   handedUp: async () => handedUp,
   shown: async () => shown,
+  told: async () => ({ told, toldBefore: [...toldBefore] }),
   close: () => plane.close(),
 };
 

@@ -1,10 +1,10 @@
 import { networkInterfaces } from "node:os";
 import { addressFamily, normalizeAddress } from "../../core/address.ts";
 import { type Clock, monotonicMs, scheduleEvery, systemClock } from "../../core/clock.ts";
-import type { ForwardingChange } from "../../relay/forwarding.ts";
+import type { ComponentId, ForwardingChange } from "../../relay/forwarding.ts";
 import type { Counters, DataPlane, MediaListener, PlaneCounters, PlanePorts } from "../data-plane.ts";
 import { lockPlane, type ReleasePlane } from "../nat/plane-lock.ts";
-import { createUserspacePlane, type PacketSender } from "../userspace/userspace-plane.ts";
+import { createUserspacePlane, type PacketSender, type UserspacePlane } from "../userspace/userspace-plane.ts";
 import type { AttachWay } from "./attach.ts";
 import { type KernelSide, openKernelSide } from "./kernel-side.ts";
 import { createKernelTable, type KernelTable } from "./kernel-table.ts";
@@ -45,6 +45,8 @@ const floodFactor = 4;
  */
 const unseenMs = 250;
 
+const allPlaces: readonly Place[] = ["user", "kernel4", "kernel6"];
+
 /** All that runs while the plane does. */
 interface Running {
   readonly side: KernelSide;
@@ -64,7 +66,7 @@ interface Running {
 export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
   const { send, warn, requestsPerSecond, onUnseen, onMedia, clock = systemClock, way } = options;
   // One for each place, so that a packet is delivered to those only that the kernel did not serve.
-  const users: Readonly<Record<Place, DataPlane>> = {
+  const users: Readonly<Record<Place, UserspacePlane>> = {
     kernel4: createUserspacePlane(send),
     kernel6: createUserspacePlane(send),
     user: createUserspacePlane(send),
@@ -77,6 +79,10 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
   let toldOfQueues = false;
   let toldOfRing = false;
   let last: Promise<unknown> = Promise.resolve();
+
+  function sendTo(places: readonly Place[], component: ComponentId, bytes: Uint8Array): void {
+    for (const place of places) users[place].deliver(component, bytes);
+  }
 
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
     const done = last.then(step);
@@ -122,7 +128,16 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
       const { kernel, maps } = side;
       const ring = maps.fds.get("tap") ?? -1;
       const { componentOf } = table;
-      const tap = onMedia && createMediaTap(kernel, { ring, componentOf, onMedia, clock, kernelMs: monotonicMs });
+      const tap =
+        onMedia &&
+        createMediaTap(kernel, {
+          ...{ ring, componentOf, onMedia, clock, kernelMs: monotonicMs },
+          onWalked(component, walked, bytes) {
+            table.sendLate(component, walked, { bytes, send });
+            const others = placement.others(component, walked.family);
+            if (others.length > 0) sendTo(others, component, bytes.slice());
+          },
+        });
       tap?.follow(table.hasFlows());
       const stopTelling = onUnseen ? scheduleEvery(clock, unseenMs, () => onUnseen(table.unseen())) : () => {};
       running = { side, table, placement, left, tap, stopTelling, release };
@@ -182,23 +197,26 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
 
     deliver(component, bytes, flow) {
       if (running === undefined) return;
-      users.user.deliver(component, bytes, flow);
-      const { table, left } = running;
+      const { table, placement, left } = running;
       const isKnown = table.carries(component, flow) || table.carriedLately(flow, monotonicMs());
-      const was = isKnown ? left.take(flow, bytes, process.hrtime.bigint()) : "whole";
-      if (typeof was === "object") table.sendLeft(component, was.partlyAt, bytes, send);
-      const isSent = was !== "whole";
+      const was = left.take(flow, bytes, process.hrtime.bigint()) ?? (isKnown ? undefined : "whole");
+      if (was === "whole") return sendTo(allPlaces, component, bytes);
       const family = addressFamily(flow.publisher.address);
-      if (!isSent || family === 6) users.kernel4.deliver(component, bytes, flow);
-      if (!isSent || family === 4) users.kernel6.deliver(component, bytes, flow);
+      sendTo(placement.others(component, family), component, bytes);
+      table.sendLeft(component, family, was, { bytes, send });
     },
 
     showMedia: () => running?.tap?.look(),
 
-    apply: (changes) =>
+    apply: (changes, onOpen) =>
       inTurn(async () => {
         if (running === undefined) return;
-        for (const change of changes) running.placement.apply(change);
+        for (const change of changes) {
+          // What a newcomer is sent from now on is late if it was carried by now: the less, the less is out of order.
+          running.tap?.look();
+          if (change.type === "open-hole") onOpen?.(change.hole);
+          running.placement.apply(change);
+        }
         running.tap?.look();
         running.tap?.follow(running.table.hasFlows());
       }),

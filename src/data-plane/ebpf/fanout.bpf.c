@@ -21,8 +21,11 @@ INLINE struct fanout *fanout_of(struct skb *skb, struct flow *flow, const struct
 	return map_lookup(&fanouts, &index);
 }
 
-INLINE void begin(struct walk *walk, struct skb *skb, const struct packet *packet)
+INLINE void begin(struct walk *walk, struct skb *skb, const struct packet *packet, u64 head)
 {
+	walk->next = HEAD_SLOT(head);
+	walk->flags = HEAD_FLAGS(head);
+	walk->linked = HEAD_COUNT(head);
 	walk->skb = skb;
 	walk->now = ktime_get_ns();
 	walk->bytes = packet->length;
@@ -47,9 +50,9 @@ INLINE int datagram(struct skb *skb, const int v6)
 	if (!walk.fanout)
 		return TO_NEXT;
 	walk.index = flow->fanout;
-	begin(&walk, skb, &packet);
-	walk.next = v6 ? READ_ONCE(walk.fanout->head6) : READ_ONCE(walk.fanout->head4);
-	if (!walk.next)
+	begin(&walk, skb, &packet, v6 ? READ_ONCE(walk.fanout->head6) : READ_ONCE(walk.fanout->head4));
+	/* With nobody to send to, what the ring can show still need not go up. */
+	if (!walk.next && !(walk.quiet & TAPPED))
 		return TO_NEXT;
 	struct headers original = walk.headers;
 	prepare(&walk, v6);
@@ -59,8 +62,11 @@ INLINE int datagram(struct skb *skb, const int v6)
 		return walk.redirected ? TO_REDIRECT : TO_NOBODY;
 	restore(skb, &walk, &original, sum, v6);
 	u32 zero = 0;
-	struct settings *settings = walk.some_left ? map_lookup(&config, &zero) : 0;
-	return settings ? write_down(skb, settings, &packet, walk.now | PARTLY) : TO_NEXT;
+	int is_written = walk.some_left || walk.flags & (TAPPED | MARKED);
+	struct settings *settings = is_written ? map_lookup(&config, &zero) : 0;
+	if (!settings)
+		return TO_NEXT;
+	return write_down(skb, settings, &packet, walk.now, walk.linked, walk.some_left ? PARTLY : WALKED);
 }
 
 SECTION("tc/main") int main4or6(struct skb *skb)

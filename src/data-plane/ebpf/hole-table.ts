@@ -20,7 +20,7 @@ const holeBytes = mapDefinitions.holes.valueBytes;
 const fanoutBytes = mapDefinitions.fanouts.valueBytes;
 
 /** Which of a fan-out's two lists: packets never change their IP version in the kernel. */
-type Family = 4 | 6;
+export type Family = 4 | 6;
 
 /**
  * The lists of holes, in memory that the kernel's program walks while they change. A slot is filled before it is linked,
@@ -38,6 +38,10 @@ export interface HoleTable {
   arrived(fanout: number): Pick<Counters, "packets" | "bytes">;
   /** Says where the originals go. */
   setOriginals(fanout: number, to: Originals): void;
+  /** How many holes were ever linked into this list. A packet that read this count was sent to all that are linked still. */
+  linkedIn(fanout: number, family: Family): number;
+  /** The number of this hole among them: packets that read a lower count were not sent to it. */
+  numberOf(slot: number): number;
   /** What did not go up. */
   unseen(fanout: number): Pick<Counters, "packets" | "bytes">;
   /** Packets of that which the ring had no room for. */
@@ -50,6 +54,15 @@ export interface HoleTable {
   wasLeft(slot: number, at: bigint): boolean;
   /** Every linked hole, as found in memory. */
   linked(): { readonly slot: number; readonly fanout: number; readonly id: bigint; readonly bytes: Buffer }[];
+}
+
+/** The part of a head's word that is the first hole's slot; the flags are above it in the lower half, the count is the upper. */
+const slotMask = 0xff_ffff;
+
+interface HeadChange {
+  readonly next?: number;
+  readonly linked?: number;
+  readonly flags?: number;
 }
 
 /**
@@ -65,6 +78,7 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
   const longs = new BigUint64Array(holesMemory);
   const heads = new Uint32Array(fanoutsMemory);
   const fanoutLongs = new BigUint64Array(fanoutsMemory);
+  const numbers = new Map<number, number>();
   const previous = new Map<number, number>();
   const familyOf = new Map<number, Family>();
   const fanouts = new Map<bigint, number>();
@@ -74,25 +88,39 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
   const word = (slot: number, offset: number): number => (slot * holeBytes + offset) / 4;
   const long = (slot: number, offset: number): number => (slot * holeBytes + offset) / 8;
   const head = (fanout: number, family: Family): number =>
-    (fanout * fanoutBytes + (family === 4 ? fanoutOffsets.head4 : fanoutOffsets.head6)) / 4;
+    (fanout * fanoutBytes + (family === 4 ? fanoutOffsets.head4 : fanoutOffsets.head6)) / 8;
+  const firstOf = (fanout: number, family: Family): number => (heads[2 * head(fanout, family)] ?? 0) & slotMask;
+  const linkedIn = (fanout: number, family: Family): number => heads[2 * head(fanout, family) + 1] ?? 0;
   const nextOf = (slot: number): number => words[word(slot, holeOffsets.next)] ?? 0;
 
-  function walk(fanout: number, family: Family, visit: (slot: number) => void): void {
+  function walk(fanout: number, family: Family): void {
     let before = 0;
-    let slot = heads[head(fanout, family)] ?? 0;
+    let slot = firstOf(fanout, family);
     // A list that runs in circles or out of the table was written by somebody else: the rest of it is cut off.
     for (let steps = 0; slot > 0 && slot < holeSlots && steps < holeSlots && !previous.has(slot); steps += 1) {
       previous.set(slot, before);
       familyOf.set(slot, family);
-      visit(slot);
+      // Their own numbers nobody knows any more, but every packet from now on is sent to them.
+      numbers.set(slot, linkedIn(fanout, family));
       before = slot;
       slot = nextOf(slot);
     }
     if (slot !== 0) setNext(fanout, family, before, 0);
   }
 
+  /** Changes parts of the word in one store, since what a packet reads of it has to belong together. */
+  function setHead(
+    fanout: number,
+    family: Family,
+    { next = firstOf(fanout, family), linked = linkedIn(fanout, family), flags }: HeadChange,
+  ): void {
+    const low = heads[2 * head(fanout, family)] ?? 0;
+    const flagged = flags === undefined ? low - (low & slotMask) : flags * (slotMask + 1);
+    Atomics.store(fanoutLongs, head(fanout, family), (BigInt(linked) << 32n) | BigInt(flagged + next));
+  }
+
   function setNext(fanout: number, family: Family, before: number, next: number): void {
-    if (before === 0) Atomics.store(heads, head(fanout, family), next);
+    if (before === 0) setHead(fanout, family, { next });
     else Atomics.store(words, word(before, holeOffsets.next), next);
   }
 
@@ -100,7 +128,7 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
     const id = fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.id) / 8] ?? 0n;
     if (id === 0n) continue;
     fanouts.set(id, fanout);
-    for (const family of [4, 6] as const) walk(fanout, family, () => {});
+    for (const family of [4, 6] as const) walk(fanout, family);
   }
   let nextFanout = Math.max(0, ...fanouts.values()) + 1;
   // The highest first, so that the lowest are at the end, where they are taken from.
@@ -127,7 +155,8 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       const slot = takeSlot(nowMs);
       if (slot === undefined) return undefined;
       const family = addressFamily(remote.address);
-      const first = heads[head(fanout, family)] ?? 0;
+      const first = firstOf(fanout, family);
+      const linked = (linkedIn(fanout, family) + 1) >>> 0;
       const at = slot * holeBytes;
       bytes.fill(0, at, at + holeBytes);
       writeAddress(bytes, at + holeOffsets.local, local.address);
@@ -139,7 +168,8 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       longs[long(slot, holeOffsets.id)] = id;
       words[word(slot, holeOffsets.fanout)] = fanout;
       words[word(slot, holeOffsets.next)] = first;
-      setNext(fanout, family, 0, slot);
+      setHead(fanout, family, { next: slot, linked });
+      numbers.set(slot, linked);
       previous.set(slot, 0);
       if (first !== 0) previous.set(first, slot);
       familyOf.set(slot, family);
@@ -157,6 +187,7 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
       if (after !== 0) previous.set(after, before);
       previous.delete(slot);
       familyOf.delete(slot);
+      numbers.delete(slot);
       resting.push({ slot, until: nowMs + restMs });
     },
 
@@ -176,8 +207,11 @@ export function openHoleTable(holesMemory: ArrayBuffer, fanoutsMemory: ArrayBuff
     }),
 
     setOriginals(fanout, to) {
-      fanoutLongs[(fanout * fanoutBytes + fanoutOffsets.quiet) / 8] = BigInt(originals[to]);
+      for (const family of [4, 6] as const) setHead(fanout, family, { flags: originals[to] });
     },
+
+    linkedIn,
+    numberOf: (slot) => numbers.get(slot) ?? 0,
 
     unseen: (fanout) => ({
       packets: number(fanoutLongs, (fanout * fanoutBytes + fanoutOffsets.unseenPackets) / 8),

@@ -1,12 +1,16 @@
+import { addressFamily } from "../../core/address.ts";
 import type { ComponentId, Flow, HoleId, HoleTarget } from "../../relay/forwarding.ts";
 import { consentLifetimeSeconds } from "../../relay/limits.ts";
 import type { Counters } from "../data-plane.ts";
 import type { PacketSender } from "../userspace/userspace-plane.ts";
 import { createFanoutTallies, type FanoutTallies } from "./fanout-tallies.ts";
-import { openHoleTable } from "./hole-table.ts";
+import { type Family, openHoleTable } from "./hole-table.ts";
 import { flowText, idOf, minus, none, plus, sameFlow, sameTarget, targetBytes } from "./kernel-values.ts";
-import { endpointKey, flowFlags, flowKey, type Originals } from "./layout.ts";
+import { endpointKey, flowFlags, flowKey, type WantedOriginals } from "./layout.ts";
+import type { Left } from "./left-to-user.ts";
 import type { PlaneMaps } from "./maps.ts";
+import { createMarks } from "./marks.ts";
+import type { Walked } from "./tap.ts";
 
 /** The forwarding table as the kernel has it: flows, and the holes that the kernel serves. */
 export interface KernelTable extends Pick<FanoutTallies, "unseen" | "untapped" | "notSent"> {
@@ -22,13 +26,18 @@ export interface KernelTable extends Pick<FanoutTallies, "unseen" | "untapped" |
   closeHole(hole: HoleId): void;
   /** Consent lasts this long from now. */
   renew(hole: HoleId, leftMs: number): void;
-  /** Sends, through `send`, what was left to user space at this time; counted as the kernel's. */
-  sendLeft(component: ComponentId, at: bigint, bytes: Uint8Array, send: PacketSender): void;
+  /**
+   * Sends an original that came up, through `send`, to the holes of this family that the kernel has not sent it to; counted as
+   * the kernel's. `left` is what was written down of it, if anything was.
+   */
+  sendLeft(component: ComponentId, family: Family, left: Exclude<Left, "whole"> | undefined, packet: Packet): void;
+  /** The same for a packet that the ring showed. */
+  sendLate(component: ComponentId, walked: Walked, packet: Packet): void;
   /** A viewer whose datagrams are never limited. */
   knowViewer(target: HoleTarget): void;
   forgetViewer(target: HoleTarget): void;
   /** Says where this component's originals go once every hole has its copy. */
-  setOriginals(component: ComponentId, to: Originals): void;
+  setOriginals(component: ComponentId, to: WantedOriginals): void;
   /** The component that has this slot of `fanouts`; `undefined` if it has no more flow. */
   componentOf(fanout: number): ComponentId | undefined;
   /** True while a flow is installed that the kernel fans out. */
@@ -41,10 +50,18 @@ export interface KernelTable extends Pick<FanoutTallies, "unseen" | "untapped" |
   finishAdoption(): void;
 }
 
+/** A packet, and what sends it. */
+export interface Packet {
+  readonly bytes: Uint8Array;
+  readonly send: PacketSender;
+}
+
 interface KernelHole {
   readonly component: ComponentId;
   target: HoleTarget;
   slot: number;
+  /** Packets that read a lower count were not sent to it, wherever it has moved since. */
+  readonly number: number;
   /** What its earlier slots carried. */
   before: Counters;
   /** What it had carried when this plane took it over: not the component's since the plane started. */
@@ -57,6 +74,9 @@ interface KernelFlow {
   /** What had arrived when the flow was set; -1 if it was set before this plane started. */
   readonly arrivedBefore: number;
 }
+
+/** A packet's way along a list. */
+type Walk = Pick<Walked, "family" | "linked">;
 
 /** As long as packets may wait in a socket after their flow was replaced. */
 const latelyMs = 3_000;
@@ -72,6 +92,7 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
   const closed = new Map<ComponentId, Counters>();
   const fed = new Map<number, ComponentId>();
   const tallies = createFanoutTallies(table);
+  const marks = createMarks(table);
   const found = new Map(table.linked().map((hole) => [hole.id, hole]));
   const foundFlows = new Set(flows.keys().map((key) => key.toString("hex")));
   const foundViewers = new Set(viewers.keys().map((key) => key.toString("hex")));
@@ -96,6 +117,22 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
   function retire(hole: KernelHole): void {
     table.remove(hole.slot, nowMs());
     hole.before = plus(hole.before, table.counters(hole.slot));
+  }
+
+  /** What was linked after a packet read the list, and what the kernel could not send to then. */
+  function sendMissed(
+    component: ComponentId,
+    { family, linked }: Walk,
+    { bytes, send }: Packet,
+    leftAt?: bigint,
+  ): void {
+    for (const hole of holes.values()) {
+      if (hole.component !== component || addressFamily(hole.target.remote.address) !== family) continue;
+      const isLeft = leftAt !== undefined && table.wasLeft(hole.slot, leftAt);
+      if (hole.number <= linked && !isLeft) continue;
+      const isSent = send(hole.target.local, hole.target.remote, bytes);
+      hole.before = plus(hole.before, isSent ? { packets: 1, bytes: bytes.length, drops: 0 } : { ...none, drops: 1 });
+    }
   }
 
   return {
@@ -146,6 +183,7 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
       const fanout = table.fanout(idOf(component));
       const kernelId = idOf(id);
       const taken = fanout === undefined || hole !== undefined ? undefined : adopt(kernelId, fanout, target);
+      if (fanout !== undefined && taken === undefined) marks.beforeLink(fanout);
       const slot =
         taken ?? (fanout === undefined ? undefined : table.add(fanout, kernelId, target, fullExpiry(), nowMs()));
       if (hole !== undefined) {
@@ -159,7 +197,10 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
       if (slot === undefined) return false;
       const kept = holes.get(id);
       if (kept !== undefined) Object.assign(kept, { target, slot });
-      else holes.set(id, { component, target, slot, before: none, adopted: table.counters(slot) });
+      else {
+        const [number, adopted] = [table.numberOf(slot), table.counters(slot)];
+        holes.set(id, { component, target, slot, number, before: none, adopted });
+      }
       return true;
     },
 
@@ -176,12 +217,19 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
       if (hole !== undefined) table.setExpiry(hole.slot, expiry(leftMs));
     },
 
-    sendLeft(component, at, bytes, send) {
-      for (const hole of holes.values()) {
-        if (hole.component !== component || !table.wasLeft(hole.slot, at)) continue;
-        const isSent = send(hole.target.local, hole.target.remote, bytes);
-        hole.before = plus(hole.before, isSent ? { packets: 1, bytes: bytes.length, drops: 0 } : { ...none, drops: 1 });
-      }
+    sendLeft(component, family, left, packet) {
+      const fanout = sources.get(component)?.fanout;
+      if (!fanout) return;
+      if (left !== undefined) marks.seen(fanout, family, left.linked);
+      const linked = left?.linked ?? marks.settled(fanout, family);
+      if (linked === table.linkedIn(fanout, family) && left?.leftAt === undefined) return;
+      sendMissed(component, { family, linked }, packet, left?.leftAt);
+    },
+
+    sendLate(component, { fanout, family, linked }, packet) {
+      if (linked === table.linkedIn(fanout, family)) return;
+      // The ring's memory is the kernel's, and a socket may hold a packet for a while.
+      sendMissed(component, { family, linked }, { ...packet, bytes: packet.bytes.slice() });
     },
 
     knowViewer({ remote }) {
@@ -196,7 +244,7 @@ export function createKernelTable(maps: PlaneMaps, nowMs: () => number): KernelT
       const fanout = table.fanout(idOf(component));
       if (fanout === undefined) return;
       tallies.follow(component, fanout);
-      table.setOriginals(fanout, to);
+      marks.setOriginals(fanout, to);
     },
 
     componentOf: (fanout) => fed.get(fanout),

@@ -2,7 +2,7 @@ import { addressToBytes, type Endpoint } from "../../core/address.ts";
 import type { Flow } from "../../relay/forwarding.ts";
 
 /** Told apart from other layouts, so that a relay adopts only what it understands. Counts up with every change of bpf/tables.h. */
-export const layoutVersion = 3;
+export const layoutVersion = 4;
 
 /** One map as fanout.bpf.c names it. `shared` maps are memory that this process sees, too. */
 export interface MapDefinition {
@@ -65,7 +65,7 @@ export const mapDefinitions: Readonly<Record<MapName, MapDefinition>> = {
   // A flood from more prefixes than this at once has its oldest buckets forgotten; each is 80 bytes.
   buckets: table("buckets", "lru", 20, 8, 16_384),
   // As many packets as a socket's 4 MB can hold before user space has seen them.
-  unfanned: table("unfanned", "lru", 40, 8, 8_192),
+  unfanned: table("unfanned", "lru", 40, 16, 8_192),
   config: array("config", 64, 1),
   tap: { name: "tap", kind: "ring", keyBytes: 0, valueBytes: 0, entries: ringBytes, shared: false },
 };
@@ -91,28 +91,33 @@ export const holeOffsets = {
 /** Offsets into a slot of `fanouts`, in bytes. */
 export const fanoutOffsets = {
   head4: 0,
-  head6: 4,
-  id: 8,
-  packets: 16,
-  bytes: 24,
-  reasons: 32,
-  quiet: 80,
+  head6: 8,
+  id: 16,
+  packets: 24,
+  bytes: 32,
+  reasons: 40,
   unseenPackets: 88,
   unseenBytes: 96,
   untapped: 104,
 } as const;
 
 /**
- * Where the packets go that the kernel sent to every hole: up to the socket all the same, nowhere, or nowhere but into the
- * ring. The words are the kernel's flags.
+ * Where the packets go that the kernel sent to every hole: up to the socket all the same, up and written down with the holes
+ * that it was sent to, nowhere, or nowhere but into the ring. The words are the kernel's flags.
  */
-export const originals = { up: 0, nowhere: 1, ring: 3 } as const;
+export const originals = { up: 0, marked: 4, nowhere: 1, ring: 3 } as const;
 
-/** One of the three. */
+/** One of the four. */
 export type Originals = keyof typeof originals;
 
+/** Those that are wanted for long: what is written down is for a while only. */
+export type WantedOriginals = Exclude<Originals, "marked">;
+
 /** Offsets into what stands before each packet in the ring, and its bytes. */
-export const tappedOffsets = { arrived: 0, fanout: 8, length: 12, size: 16 } as const;
+export const tappedOffsets = { arrived: 0, fanout: 8, length: 10, linked: 12, size: 16 } as const;
+
+/** Set in a ring packet's `fanout` if it walked along the list of IPv6. */
+export const tappedV6 = 0x8000;
 
 /** Why the kernel did not send, in the order of the counters; of the first four user space sends instead. */
 export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethernet", "queue-full", "expired"] as const;
@@ -120,8 +125,11 @@ export const notSentReasons = ["no-route", "no-neighbour", "too-big", "no-ethern
 /** One of them. */
 export type NotSentReason = (typeof notSentReasons)[number];
 
-/** Set in the time of a record of `unfanned` if only some holes were left out. */
-export const partly: bigint = 1n << 63n;
+/** Offsets into a record of `unfanned`. */
+export const recordOffsets = { when: 0, linked: 8, how: 12 } as const;
+
+/** What it says: sent to nobody; sent to every hole that was linked by then; sent to those but for some. */
+export const recordKinds = { whole: 0, walked: 1, partly: 2 } as const;
 
 /** Offsets into `config`, in bytes. */
 export const configOffsets = { version: 0, interval: 8, burst: 16, unfanned: 24, limited: 32, switches: 56 } as const;

@@ -1,14 +1,21 @@
 import type { Flow } from "../../relay/forwarding.ts";
-import { configOffsets, partly, printKey } from "./layout.ts";
+import { configOffsets, printKey, recordKinds, recordOffsets } from "./layout.ts";
 import type { KernelTable } from "./maps.ts";
 
-/** Tells of packets that came up whether the kernel left them to user space. */
-export interface LeftToUser {
+/** What the kernel wrote down of a packet that it let by. */
+export type Left =
+  /** It was sent to nobody. */
+  | "whole"
   /**
-   * Says, once, how the program left a packet to user space: not, as a whole, or for the holes that it could not send to at
-   * this time. `nowNs` is the kernel's monotonic clock.
+   * It was sent to the holes of its list that had been linked when the list had this count, but not to those that the kernel
+   * could not send to at the time `leftAt`.
    */
-  take(flow: Flow, bytes: Uint8Array, nowNs: bigint): "not" | "whole" | { readonly partlyAt: bigint };
+  | { readonly linked: number; readonly leftAt?: bigint };
+
+/** Tells of packets that came up what the kernel has left to user space. */
+export interface LeftToUser {
+  /** Says, once, what was written down of a packet. `nowNs` is the kernel's monotonic clock. */
+  take(flow: Flow, bytes: Uint8Array, nowNs: bigint): Left | undefined;
 }
 
 /** What was written down this long ago has come up or was lost on the way; a full 4 MB of socket is worked off in less. */
@@ -27,21 +34,23 @@ export function createLeftToUser(config: BigUint64Array, table: KernelTable): Le
   return {
     take(flow, bytes, nowNs) {
       const total = count();
-      if (total === settled) return "not";
+      if (total === settled) return undefined;
       if (total !== seen) {
         seen = total;
         seenAt = nowNs;
       } else if (nowNs - seenAt > memoryNs) {
         settled = total;
-        return "not";
+        return undefined;
       }
       const key = printKey(flow, bytes);
-      const at = table.lookup(key)?.readBigUInt64LE(0);
-      if (at === undefined) return "not";
+      const record = table.lookup(key);
+      if (record === undefined) return undefined;
       table.delete(key);
-      const when = at & (partly - 1n);
-      if (nowNs - when > memoryNs) return "not";
-      return at === when ? "whole" : { partlyAt: when };
+      const when = record.readBigUInt64LE(recordOffsets.when);
+      const [linked, how] = [record.readUInt32LE(recordOffsets.linked), record.readUInt32LE(recordOffsets.how)];
+      if (nowNs - when > memoryNs) return undefined;
+      if (how === recordKinds.whole) return "whole";
+      return { linked, ...(how === recordKinds.partly && { leftAt: when }) };
     },
   };
 }

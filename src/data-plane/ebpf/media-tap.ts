@@ -3,7 +3,7 @@ import type { ComponentId } from "../../relay/forwarding.ts";
 import type { MediaListener } from "../data-plane.ts";
 import type { Kernel } from "./bpf-syscall.ts";
 import { ringBytes } from "./layout.ts";
-import { openTap } from "./tap.ts";
+import { openTap, type Walked } from "./tap.ts";
 
 /** The ring's reader at work. */
 export interface MediaTap {
@@ -30,6 +30,7 @@ export function createMediaTap(
     ring,
     componentOf,
     onMedia,
+    onWalked,
     clock,
     kernelMs,
   }: {
@@ -37,6 +38,8 @@ export function createMediaTap(
     readonly ring: number;
     readonly componentOf: (fanout: number) => ComponentId | undefined;
     readonly onMedia: MediaListener;
+    /** Told of the same packets, and which holes they were sent to. */
+    readonly onWalked: (component: ComponentId, walked: Walked, bytes: Uint8Array) => void;
     readonly clock: Clock;
     /** The kernel's monotonic clock. */
     readonly kernelMs: () => number;
@@ -52,9 +55,11 @@ export function createMediaTap(
   tap.skip();
 
   function look(): void {
-    tap.drain(mostPerLook, (fanout, bytes, arrivedMs) => {
-      const component = componentOf(fanout);
-      if (component !== undefined) onMedia(component, bytes, arrivedMs + apart);
+    tap.drain(mostPerLook, (walked, bytes, arrivedMs) => {
+      const component = componentOf(walked.fanout);
+      if (component === undefined) return;
+      onMedia(component, bytes, arrivedMs + apart);
+      onWalked(component, walked, bytes);
     });
   }
 

@@ -9,7 +9,7 @@ import {
 } from "../../relay/forwarding.ts";
 import type { DataPlane } from "../data-plane.ts";
 import type { KernelTable } from "./kernel-table.ts";
-import type { Originals } from "./layout.ts";
+import type { WantedOriginals } from "./layout.ts";
 
 /** Who sends to a hole: the kernel in the fan-out of that IP version, or always user space. */
 export type Place = "kernel4" | "kernel6" | "user";
@@ -23,7 +23,14 @@ interface Placed {
 /** Where each hole is served, kept right over every change of the forwarding table. */
 export interface Placement {
   apply(change: ForwardingChange): void;
+  /** Where the component has holes that the kernel sends nothing to of what comes by this IP version, if it has any. */
+  others(component: ComponentId, family: 4 | 6): readonly Place[];
 }
+
+const noPlaces: readonly Place[] = [];
+
+/** Where a packet of an IP version is not sent by the kernel. */
+const otherPlaces: Readonly<Record<4 | 6, readonly Place[]>> = { 4: ["user", "kernel6"], 6: ["user", "kernel4"] };
 
 /**
  * Puts each hole where it can be served.
@@ -43,7 +50,7 @@ export function createPlacement({
   readonly table: KernelTable;
   readonly punchPort: number;
   readonly isLocal: (address: string) => boolean;
-  readonly whereQuiet: Originals;
+  readonly whereQuiet: WantedOriginals;
 }): Placement {
   const placed = new Map<HoleId, Placed>();
   const places = new Map<ComponentId, Record<Place, number>>();
@@ -72,10 +79,18 @@ export function createPlacement({
     const counts = places.get(component) ?? { kernel4: 0, kernel6: 0, user: 0 };
     counts[place] += by;
     places.set(component, counts);
-    const isOneKind = counts.user === 0 && (counts.kernel4 === 0) !== (counts.kernel6 === 0);
     const family = families.get(component);
-    const fits = family !== undefined && counts[family === 4 ? "kernel4" : "kernel6"] > 0;
-    if (!carriesRtcp(component)) table.setOriginals(component, isOneKind && fits ? whereQuiet : "up");
+    // The ring shows what nobody watches, too.
+    const isWatched = whereQuiet === "ring" || counts.kernel4 + counts.kernel6 > 0;
+    const isQuiet = family !== undefined && isWatched && others(component, family).length === 0;
+    if (!carriesRtcp(component)) table.setOriginals(component, isQuiet ? whereQuiet : "up");
+  }
+
+  function others(component: ComponentId, family: 4 | 6): readonly Place[] {
+    const counts = places.get(component);
+    return counts === undefined || otherPlaces[family].every((place) => counts[place] === 0)
+      ? noPlaces
+      : otherPlaces[family];
   }
 
   function flowKind(component: ComponentId, flow: Flow): Parameters<KernelTable["setFlow"]>[2] {
@@ -84,6 +99,7 @@ export function createPlacement({
   }
 
   return {
+    others,
     apply(change) {
       if (change.type === "open-hole") put(change.hole, change.component, change.target);
       else if (change.type === "move-hole") {

@@ -1,4 +1,4 @@
-import { ringBytes, tappedOffsets } from "./layout.ts";
+import { ringBytes, tappedOffsets, tappedV6 } from "./layout.ts";
 
 /** The ring as this process sees it: the page with its own position, and the kernel's page with the data, twice, behind it. */
 export interface RingMemory {
@@ -8,13 +8,20 @@ export interface RingMemory {
   readonly dataOffset: number;
 }
 
+/** Which holes the kernel sent a packet to: those of one list that were linked when it had this count. */
+export interface Walked {
+  readonly fanout: number;
+  readonly family: 4 | 6;
+  readonly linked: number;
+}
+
 /** What the kernel carried out of sight, packet by packet. */
 export interface Tap {
   /**
    * Hands on what is in the ring, oldest first, at most this many packets.
    * @param onPacket `bytes` is the kernel's own memory: valid during the call only, and not to be written
    */
-  drain(most: number, onPacket: (fanout: number, bytes: Uint8Array, kernelMs: number) => void): void;
+  drain(most: number, onPacket: (walked: Walked, bytes: Uint8Array, kernelMs: number) => void): void;
   /** Forgets what is in the ring. */
   skip(): void;
 }
@@ -23,7 +30,7 @@ export interface Tap {
 const [busy, discarded, headerBytes] = [0x8000_0000, 0x4000_0000, 8];
 
 /** The words of a record, from its start. */
-const [arrivedLow, fanoutWord, lengthWord] = [tappedOffsets.arrived, tappedOffsets.fanout, tappedOffsets.length].map(
+const [arrivedLow, fanoutWord, linkedWord] = [tappedOffsets.arrived, tappedOffsets.fanout, tappedOffsets.linked].map(
   (offset) => (headerBytes + offset) / 4,
 ) as [number, number, number];
 const arrivedHigh = arrivedLow + 1;
@@ -56,8 +63,11 @@ export function openTap({ consumer, producer, dataOffset }: RingMemory, bytes: n
           if (head & discarded) continue;
           handed += 1;
           const kernelMs = ((words[record + arrivedHigh] ?? 0) * 2 ** 32 + (words[record + arrivedLow] ?? 0)) / 1e6;
-          const packet = new Uint8Array(producer, dataOffset + start, words[record + lengthWord]);
-          onPacket(words[record + fanoutWord] ?? 0, packet, kernelMs);
+          // The length is the upper half of the fan-out's word.
+          const word = words[record + fanoutWord] ?? 0;
+          const packet = new Uint8Array(producer, dataOffset + start, word >>> 16);
+          const [fanout, family] = [word & (tappedV6 - 1), word & tappedV6 ? 6 : 4] as const;
+          onPacket({ fanout, family, linked: words[record + linkedWord] ?? 0 }, packet, kernelMs);
         }
       } finally {
         Atomics.store(taken, 0, BigInt(at));

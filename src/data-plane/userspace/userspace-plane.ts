@@ -1,5 +1,5 @@
 import type { Endpoint } from "../../core/address.ts";
-import type { ComponentId, ForwardingChange, HoleId, HoleTarget } from "../../relay/forwarding.ts";
+import type { ComponentId, Flow, ForwardingChange, HoleId, HoleTarget } from "../../relay/forwarding.ts";
 import type { Counters, DataPlane } from "../data-plane.ts";
 
 /** Sends one datagram from a local endpoint; false if it had to be dropped. Must not keep or change `bytes`. */
@@ -22,8 +22,13 @@ interface Fanout extends Tally {
   holes: readonly OpenHole[];
 }
 
+/** The same plane to those who look for flows themselves. */
+export interface UserspacePlane extends DataPlane {
+  deliver(component: ComponentId, bytes: Uint8Array, flow?: Flow): void;
+}
+
 /** The plane that needs nothing but sockets: every packet comes up, and `deliver` fans it out through `send`. */
-export function createUserspacePlane(send: PacketSender): DataPlane {
+export function createUserspacePlane(send: PacketSender): UserspacePlane {
   const holes = new Map<HoleId, OpenHole>();
   const fanouts = new Map<ComponentId, Fanout>();
 
@@ -80,8 +85,11 @@ export function createUserspacePlane(send: PacketSender): DataPlane {
       }
     },
 
-    apply(changes) {
-      for (const change of changes) applyOne(change);
+    apply(changes, onOpen) {
+      for (const change of changes) {
+        if (change.type === "open-hole") onOpen?.(change.hole);
+        applyOne(change);
+      }
       return Promise.resolve();
     },
 

@@ -17,7 +17,7 @@ function walk([holes, fanouts]: [ArrayBuffer, ArrayBuffer], fanout: number, fami
   const view = new DataView(holes);
   const ports: number[] = [];
   const head = family === 4 ? fanoutOffsets.head4 : fanoutOffsets.head6;
-  let slot = new DataView(fanouts).getUint32(fanout * 128 + head, true);
+  let slot = new DataView(fanouts).getUint32(fanout * 128 + head, true) & 0xff_ffff;
   for (let steps = 0; slot !== 0; steps += 1) {
     assert.ok(steps < holeSlots, "the list has an end");
     if (view.getBigUint64(slot * 128 + holeOffsets.expires, true) > 0n)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configOffsets, partly, printKey } from "../../../src/data-plane/ebpf/layout.ts";
+import { configOffsets, printKey, recordKinds, recordOffsets } from "../../../src/data-plane/ebpf/layout.ts";
 import { createLeftToUser } from "../../../src/data-plane/ebpf/left-to-user.ts";
 
 const flow = { local: { address: "198.51.100.1", port: 9099 }, publisher: { address: "192.0.2.9", port: 5004 } };
@@ -23,24 +23,28 @@ function kernel() {
   return {
     left,
     lookups: () => lookups,
-    letBy(bytes: Uint8Array, when: bigint) {
-      const value = Buffer.alloc(8);
-      value.writeBigUInt64LE(when);
+    letBy(bytes: Uint8Array, when: bigint, how: keyof typeof recordKinds = "whole", linked = 0) {
+      const value = Buffer.alloc(16);
+      value.writeBigUInt64LE(when, recordOffsets.when);
+      value.writeUInt32LE(linked, recordOffsets.linked);
+      value.writeUInt32LE(recordKinds[how], recordOffsets.how);
       records.set(printKey(flow, bytes).toString("hex"), value);
       config[configOffsets.unfanned / 8] = (config[configOffsets.unfanned / 8] ?? 0n) + 1n;
     },
   };
 }
 
-test("a packet that the kernel let by is told once, whole or partly, and no other", () => {
+test("a packet that the kernel let by is told once: whole, or for whom it was left; and no other", () => {
   const { left, letBy } = kernel();
-  const [a, b, c] = [Buffer.from("first packet"), Buffer.from("second one"), Buffer.from("third")];
+  const [a, b, c, d] = [Buffer.from("a packet"), Buffer.from("another"), Buffer.from("third"), Buffer.from("fourth")];
   letBy(a, second);
-  letBy(b, second | partly);
-  assert.equal(left.take(flow, c, second), "not");
+  letBy(b, second, "partly", 7);
+  letBy(c, second, "walked", 0xffff_ffff);
+  assert.equal(left.take(flow, d, second), undefined);
   assert.equal(left.take(flow, a, second), "whole");
-  assert.equal(left.take(flow, a, second), "not");
-  assert.deepEqual(left.take(flow, b, second), { partlyAt: second });
+  assert.equal(left.take(flow, a, second), undefined);
+  assert.deepEqual(left.take(flow, b, second), { linked: 7, leftAt: second });
+  assert.deepEqual(left.take(flow, c, second), { linked: 0xffff_ffff });
 });
 
 test("nothing is looked up while the kernel lets nothing by, nor for long after", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { openTap } from "../../../src/data-plane/ebpf/tap.ts";
+import { openTap, type Walked } from "../../../src/data-plane/ebpf/tap.ts";
 
 const [ringBytes, page, header] = [4_096, 4_096, 8] as const;
 
@@ -19,19 +19,21 @@ function kernelRing() {
   };
   return {
     tap: openTap({ consumer, producer, dataOffset: page }, ringBytes),
-    reserve(size: number): undefined | ((packet: Uint8Array | undefined, fanout?: number, kernelMs?: number) => void) {
+    reserve(
+      size: number,
+    ): undefined | ((packet: Uint8Array | undefined, walked?: Partial<Walked>, kernelMs?: number) => void) {
       const at = Number(written[0]);
       const next = at + ((header + size + 7) & ~7);
       if (next - Number(taken[0]) > ringBytes) return undefined;
       setWord(at, (size | 0x8000_0000) >>> 0);
       written[0] = BigInt(next);
-      return (packet, fanout = 1, kernelMs = 0) => {
+      return (packet, { fanout = 1, family = 4, linked = 0 } = {}, kernelMs = 0) => {
         if (packet === undefined) return setWord(at, size | 0x4000_0000);
         const ns = BigInt(Math.round(kernelMs * 1e6));
         setWord(at + header, Number(ns & 0xffff_ffffn));
         setWord(at + header + 4, Number(ns >> 32n));
-        setWord(at + header + 8, fanout);
-        setWord(at + header + 12, packet.length);
+        setWord(at + header + 8, (packet.length << 16) | (family === 6 ? 0x8000 : 0) | fanout);
+        setWord(at + header + 12, linked);
         for (const [i, byte] of packet.entries()) setByte(at + header + 16 + i, byte);
         setWord(at, size);
       };
@@ -61,17 +63,20 @@ test("whatever is written comes out once, in order, across the ring's end", () =
 
 test("a packet that is still being written holds up those behind it, and the time is the kernel's to the microsecond", () => {
   const { tap, reserve } = kernelRing();
-  const got: [number, number][] = [];
-  const drain = (): void => tap.drain(100, (fanout, _bytes, kernelMs) => got.push([fanout, kernelMs]));
+  const got: [Walked, number][] = [];
+  const drain = (): void => tap.drain(100, (walked, _bytes, kernelMs) => got.push([walked, kernelMs]));
   const [first, second] = [reserve(256), reserve(256)];
-  second?.(new Uint8Array(3), 2, 86_400_000.25);
+  second?.(new Uint8Array(3), { fanout: 4_095, family: 6, linked: 0xffff_fffe }, 86_400_000.25);
   drain();
   assert.equal(got.length, 0);
-  first?.(new Uint8Array(3), 1, 12_345_678.901);
+  first?.(new Uint8Array(3), {}, 12_345_678.901);
   drain();
   assert.deepEqual(
-    got.map(([fanout]) => fanout),
-    [1, 2],
+    got.map(([walked]) => walked),
+    [
+      { fanout: 1, family: 4, linked: 0 },
+      { fanout: 4_095, family: 6, linked: 0xffff_fffe },
+    ],
   );
   assert.ok(Math.abs((got[0]?.[1] ?? 0) - 12_345_678.901) < 1e-3);
   assert.equal(got[1]?.[1], 86_400_000.25);

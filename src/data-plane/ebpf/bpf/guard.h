@@ -3,9 +3,6 @@
 #pragma once
 #include "parse.h"
 
-/* Set in the time of a record of `unfanned` if only some holes were left out. */
-#define PARTLY (1ULL << 63)
-
 /* One value in time says it all: how far ahead of the clock this prefix has used up its rate. */
 INLINE int over_rate(struct settings *settings, const struct flow_key *key, u32 kind)
 {
@@ -30,17 +27,43 @@ INLINE int over_rate(struct settings *settings, const struct flow_key *key, u32 
 	return 0;
 }
 
-/* Tells user space of a packet that is left to it, as a whole or (with PARTLY in the time) for some holes. */
-INLINE int write_down(struct skb *skb, struct settings *settings, const struct packet *packet, u64 when)
+/* A datagram that is written down: the sockets get each segment of a super-packet on its own. */
+struct writing {
+	struct skb *skb;
+	u32 payload, length, segment;
+	struct record record;
+	struct print print;
+};
+
+static long write_segment(u32 i, struct writing *writing) SECTION("tc/write");
+static long write_segment(u32 i, struct writing *writing)
+{
+	struct print print = writing->print;
+	u32 from = i * writing->segment;
+	u32 length = writing->length - from;
+	if (length > writing->segment)
+		length = writing->segment;
+	AS_IT_IS(length);
+	print.length = length;
+	if (length >= 16)
+		skb_load_bytes(writing->skb, writing->payload + from, print.head, 16);
+	else if (length > 0)
+		skb_load_bytes(writing->skb, writing->payload + from, print.head, length & 15);
+	map_update(&unfanned, &print, &writing->record, 0);
+	return 0;
+}
+
+/* Tells user space what has become of a packet that goes up. */
+INLINE int write_down(struct skb *skb, struct settings *settings, const struct packet *packet, u64 when, u32 linked, u32 how)
 {
 	u32 length = packet->length;
-	struct print print = { .sport = packet->key.sport, .dport = packet->key.dport, .length = length };
-	__builtin_memcpy(print.src, packet->key.src, 16);
-	if (length >= 16)
-		skb_load_bytes(skb, packet->payload, print.head, 16);
-	else if (length > 0)
-		skb_load_bytes(skb, packet->payload, print.head, length & 15);
-	map_update(&unfanned, &print, &when, 0);
+	struct writing writing = { .skb = skb, .payload = packet->payload, .length = length,
+				   .record = { .when = when, .linked = linked, .how = how },
+				   .print = { .sport = packet->key.sport, .dport = packet->key.dport } };
+	__builtin_memcpy(writing.print.src, packet->key.src, 16);
+	u32 size = skb->gso_size;
+	writing.segment = size && size < length ? size : length;
+	loop(writing.segment < length ? (length + size - 1) / size : 1, write_segment, &writing, 0);
 	ADD(settings->unfanned, 1);
 	return TO_NEXT;
 }
@@ -73,5 +96,5 @@ INLINE int leave(struct skb *skb, const struct packet *packet, int is_known)
 		if (kind == PUNCH && is_stun(skb, packet))
 			return TO_NEXT;
 	}
-	return write_down(skb, settings, packet, ktime_get_ns());
+	return write_down(skb, settings, packet, ktime_get_ns(), 0, WHOLE);
 }

@@ -20,7 +20,7 @@ struct walk {
 	struct skb *skb;
 	struct fanout *fanout;
 	u64 now;
-	u32 next, packets, bytes, segment, payload, index, base, sum, some_left, quiet, redirected;
+	u32 next, linked, packets, bytes, segment, payload, index, base, sum, some_left, flags, quiet, redirected;
 	struct headers headers;
 };
 

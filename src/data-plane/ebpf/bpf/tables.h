@@ -51,12 +51,22 @@ struct hole {
 /* Of the first four user space sends instead; the others are lost. */
 enum { NO_ROUTE, NO_NEIGHBOUR, TOO_BIG, NO_ETHERNET, QUEUE_FULL, EXPIRED, REASONS };
 struct fanout {
-	u32 head4, head6;
+	/* By IP version: the first hole, what becomes of originals, and how many holes were ever linked, in one word (below). */
+	u64 head4, head6;
 	u64 id, packets, bytes, reasons[REASONS];
-	/* Set while user space wants no originals; what then did not go up; and how much of that the ring had no room for. */
-	u64 quiet, unseen_packets, unseen_bytes, untapped, spare[2];
+	/* What did not go up, and how much of that the ring had no room for. */
+	u64 unseen_packets, unseen_bytes, untapped, spare[2];
 };
-enum { QUIET = 1, TAPPED = 2 };
+
+/*
+ * A packet reads the word once. So the count, which goes along with whatever user space gets to see of the packet, says which
+ * holes it was sent to: those that were linked by then, and none that came later.
+ */
+#define HEAD_SLOT(head) ((u32)(head) & 0xffffff)
+#define HEAD_FLAGS(head) ((u32)(head) >> 24)
+#define HEAD_COUNT(head) ((u32)((head) >> 32))
+/* User space wants no originals, but copies in the ring; it wants every original to be written down. */
+enum { QUIET = 1, TAPPED = 2, MARKED = 4 };
 
 struct settings {
 	u64 version, interval_ns, burst_ns, unfanned, limited[3], spare;
@@ -72,8 +82,18 @@ struct print {
 	u8 head[16];
 };
 
+/* What is written down of a packet that goes up: nobody was sent it; or the holes linked by then, but for some that were left. */
+struct record {
+	u64 when;
+	u32 linked, how;
+};
+enum { WHOLE, WALKED, PARTLY };
+
 /* Stands before each packet in the ring. */
 struct tapped {
 	u64 arrived;
-	u32 fanout, length;
+	u16 fanout, length;
+	u32 linked;
 };
+/* Set in `fanout` if the packet walked along the list of IPv6. */
+enum { TAPPED_V6 = 0x8000 };

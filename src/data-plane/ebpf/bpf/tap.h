@@ -16,8 +16,9 @@ INLINE int write_to_ring(struct walk *walk, u32 at, u32 length, const u32 size)
 	if (!place)
 		return 0;
 	place->arrived = walk->now;
-	place->fanout = walk->index;
+	place->fanout = walk->headers.eth.proto == BE16(0x86dd) ? walk->index | TAPPED_V6 : walk->index;
 	place->length = length;
+	place->linked = walk->linked;
 	AS_IT_IS(length);
 	if (length > 0 && skb_load_bytes(walk->skb, at, place + 1, length)) {
 		ringbuf_discard(place, NO_WAKEUP);
@@ -51,8 +52,7 @@ static long to_ring(u32 i, struct walk *walk)
 /* Whether the packet can do without going up: nobody wants it, or the ring can show it. */
 INLINE u32 quiet_for(const struct walk *walk)
 {
-	u32 quiet = READ_ONCE(walk->fanout->quiet);
-	return quiet & TAPPED && walk->segment > MOST_TAPPED ? 0 : quiet;
+	return walk->flags & TAPPED && walk->segment > MOST_TAPPED ? 0 : walk->flags & (QUIET | TAPPED);
 }
 
 /* True if the packet ends here. */

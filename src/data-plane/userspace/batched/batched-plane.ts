@@ -70,12 +70,15 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segment
   }
 
   /** Posts and resolves when the thread has done it; at once if the thread has ended. */
-  function ask(message: (ticket: number) => ToMediaThread): Promise<PlaneCounters> {
+  function ask(message: (ticket: number) => ToMediaThread, onDone = (): void => {}): Promise<PlaneCounters> {
     if (closing !== undefined) return Promise.resolve(noCounters);
     lastTicket += 1;
     const ticket = lastTicket;
     return new Promise((resolve) => {
-      answers.set(ticket, resolve);
+      answers.set(ticket, (counters) => {
+        onDone();
+        resolve(counters);
+      });
       post(message(ticket));
     });
   }
@@ -125,10 +128,15 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segment
       if (closing === undefined) post({ type: "deliver", component, bytes });
     },
 
-    async apply(changes) {
+    async apply(changes, onOpen) {
       // Without a flow of its own, RTCP comes up.
       const wanted = changes.filter((change) => change.type !== "set-flow" || !carriesRtcp(change.component));
-      if (wanted.length > 0) await ask((ticket) => ({ type: "apply", changes: wanted, ticket }));
+      if (wanted.length === 0) return;
+      // What the thread carried before was told before it answers.
+      const onDone = (): void => {
+        for (const change of wanted) if (change.type === "open-hole") onOpen?.(change.hole);
+      };
+      await ask((ticket) => ({ type: "apply", changes: wanted, ticket }), onDone);
     },
 
     readCounters: () => ask((ticket) => ({ type: "read", ticket })),
