@@ -106,7 +106,11 @@ export function createPacketRing(maxBytes: number): PacketRing {
 
   function write(position: number, bytes: Uint8Array): void {
     const at = position % memory.length;
-    const fitting = Math.min(bytes.length, memory.length - at);
+    const fitting = memory.length - at;
+    if (bytes.length <= fitting) {
+      memory.set(bytes, at);
+      return;
+    }
     memory.set(bytes.subarray(0, fitting), at);
     memory.set(bytes.subarray(fitting), 0);
   }

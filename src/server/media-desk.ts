@@ -10,8 +10,8 @@ import {
   type ForwardingChange,
   type HoleTarget,
 } from "../relay/forwarding.ts";
-import type { Hole } from "../relay/holes.ts";
-import type { RelayCore } from "../relay/relay-core.ts";
+import type { Hole, Holes } from "../relay/holes.ts";
+import type { Publishers } from "../relay/publishers.ts";
 import type { Stream } from "../relay/stream.ts";
 import { classifyDatagram } from "../rtp/demux.ts";
 import { createMediaTaps, type MediaListener, tellPast } from "./media-taps.ts";
@@ -22,7 +22,11 @@ import { createStreamMedia, type DescribedCodec, type StreamMedia } from "./stre
 
 /** What the desk works with. */
 export interface MediaDeskOptions {
-  readonly core: Pick<RelayCore, "holes" | "publishers" | "streams">;
+  readonly core: {
+    readonly streams: ReadonlyMap<string, Stream>;
+    readonly holes: Pick<Holes, "get" | "values">;
+    readonly publishers: Pick<Publishers, "flowOf">;
+  };
   readonly clock: Clock;
   readonly random: Random;
   /** Whether newcomers are shown what has been since the last key frame. */

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Clock } from "../core/clock.ts";
-import { findFreePorts } from "../udp/free-ports.ts";
+import type { PortHolder } from "../udp/free-ports.ts";
 import type { Distribution } from "./distribution.ts";
 import { startPlayer } from "./player.ts";
 import type { PlayerName } from "./player-commands.ts";
@@ -29,6 +29,8 @@ export interface Programs {
 export interface ProgramsOptions {
   readonly distribution: Distribution;
   readonly components: readonly number[];
+  /** Of 127.0.0.1; whoever made it closes it. */
+  readonly ports: PortHolder;
   readonly source: Promise<StreamSource>;
   /** Where the stream goes on this host for a player, and the SDP file for it if there is one. */
   readonly local: { readonly port: number; readonly sdpPath: string | undefined } | undefined;
@@ -41,16 +43,20 @@ const loopback = "127.0.0.1";
 const firstPort = 5004;
 
 /**
- * The first even port of 127.0.0.1 from `from` on from which all components are free.
+ * The first even port from `from` on from which all components are free, and no other watch's.
  * @throws PunchcastError PORT_IN_USE
  */
-export function findLocalPorts(components: readonly number[], from: number = firstPort): Promise<number> {
-  return findFreePorts(loopback, from, Math.max(...components) + 1);
+export function findLocalPorts(
+  ports: PortHolder,
+  components: readonly number[],
+  from: number = firstPort,
+): Promise<number> {
+  return ports.find(from, Math.max(...components) + 1);
 }
 
 /** No programs yet. */
 export function createPrograms(options: ProgramsOptions): Programs {
-  const { distribution, components, source, local, clock } = options;
+  const { distribution, components, ports, source, local, clock } = options;
   const players: (() => Promise<unknown>)[] = [];
   const recordings: (() => Promise<unknown>)[] = [];
   const files: string[] = [];
@@ -69,7 +75,7 @@ export function createPrograms(options: ProgramsOptions): Programs {
   }
 
   async function findPorts(wanted: readonly number[]): Promise<number> {
-    const port = await findLocalPorts(wanted, nextPort);
+    const port = await findLocalPorts(ports, wanted, nextPort);
     nextPort = port + spanOf(wanted);
     return port;
   }

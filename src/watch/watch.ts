@@ -5,6 +5,7 @@ import { PunchcastError } from "../core/errors.ts";
 import type { PunchUrl } from "../core/punch-url.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { Sdp } from "../sdp/session.ts";
+import { createPortHolder, type PortHolder } from "../udp/free-ports.ts";
 import { resolveHost } from "../udp/route.ts";
 import { connect } from "./connect.ts";
 import { createDistribution, type Distribution } from "./distribution.ts";
@@ -26,7 +27,7 @@ export interface WatchOptions {
     | { readonly host: string; readonly port: number; readonly bare: true; readonly http?: string | undefined };
   /** Default: all. */
   readonly components?: readonly number[];
-  /** Component k goes to 127.0.0.1, this port + k. Default: the first free ones from 5004 on, unless there are `outputs`. */
+  /** Component k goes to 127.0.0.1, this port + k. Default: the first from 5004 on that are free and no other watch's, unless there are `outputs`. */
   readonly port?: number;
   /** Where else packets go: component k to each port + k. Hosts are names or addresses, groups too. */
   readonly outputs?: readonly { readonly host: string; readonly port: number }[];
@@ -103,6 +104,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
   let local: LocalOutput | undefined;
   const onFeedback = (component: number, bytes: Uint8Array): void => session?.sendBack(component, bytes);
   const distribution = createDistribution({ clock, cache, onFeedback });
+  const ports = createPortHolder(loopback);
   /** What comes before the outputs are open: a relay begins with a key frame, and who lacks its head cannot show it. */
   let unopened: { readonly component: number; readonly bytes: Uint8Array }[] | undefined = [];
   const onMedia = (component: number, bytes: Uint8Array): void => {
@@ -149,7 +151,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
     session = await connect(options, around);
     const opened = session;
     const components = opened.components();
-    const { outputs, port, isLocal } = await openOutputs(options, distribution, components);
+    const { outputs, port, isLocal } = await openOutputs(options, { distribution, ports }, components);
     const before = unopened;
     unopened = undefined;
     for (const { component, bytes } of before) onMedia(component, bytes);
@@ -159,7 +161,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
     onEvent({ event: "ready", port, components, ...(given && { sdp: given }), ...(outputs.length > 0 && { outputs }) });
     isReady = true;
     if (given === undefined) tellSdp();
-    const programs = createPrograms({ distribution, components, source: source.known, local, clock });
+    const programs = createPrograms({ ...{ distribution, components, ports, local, clock }, source: source.known });
     const stopStats = scheduleEvery(clock, statsMs, () => onEvent({ event: "stats", ...opened.stats() }));
     let closing: Promise<void> | undefined;
     return {
@@ -179,6 +181,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
           stopStats();
           await opened.close();
           await distribution.close();
+          await ports.close();
           // A file that was asked for is the user's; the one in the temporary folder is ours to take away.
           if (local?.sdpPath !== undefined && options.sdpOut === undefined) await rm(local.sdpPath, { force: true });
           onEvent({ event: "stats", ...opened.stats() });
@@ -192,6 +195,7 @@ export async function watch(options: WatchOptions): Promise<Watch> {
     stopFetching();
     await session?.close();
     await distribution.close();
+    await ports.close();
     throw error;
   }
 }
@@ -205,11 +209,11 @@ interface LocalOutput {
 /** Opens the outputs that were asked for, and the one on this host unless others were asked for instead. */
 async function openOutputs(
   { port: wantedPort, outputs: wanted = [], multicastTtl, sdpOut }: WatchOptions,
-  distribution: Distribution,
+  { distribution, ports }: { readonly distribution: Distribution; readonly ports: PortHolder },
   components: readonly number[],
 ): Promise<{ readonly outputs: readonly string[]; readonly port: number; readonly isLocal: boolean }> {
   const isLocal = wanted.length === 0 || wantedPort !== undefined || sdpOut !== undefined;
-  const port = isLocal ? (wantedPort ?? (await findLocalPorts(components))) : (wanted[0]?.port ?? 0);
+  const port = isLocal ? (wantedPort ?? (await findLocalPorts(ports, components))) : (wanted[0]?.port ?? 0);
   if (isLocal) await distribution.openUdp({ to: { address: loopback, port }, components });
   const places: Endpoint[] = [];
   for (const { host, port: at } of wanted) places.push({ address: (await resolveHost(host))[0] ?? host, port: at });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { rtpPacket } from "../relay/support.ts";
 import { freePorts, openPeer, startRelay, withCleanup } from "../server/support.ts";
-import { runPunchcast, startPunchcast } from "../support/cli.ts";
+import { type Punchcast, runPunchcast, startPunchcast } from "../support/cli.ts";
 import { fakeTools } from "../support/fake-tools.ts";
 import { viewKey } from "../support/punch-request.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
@@ -63,6 +63,19 @@ test("a wrong key: exit code 4, and never the key", () =>
     assert.equal(code, 4);
     assert.match(stderr, /refused: the key is wrong/);
     assert.ok(!stderr.includes("WRONG-KEY"));
+  }));
+
+test("watches started at once choose ports of their own, and a killed one keeps none", () =>
+  withCleanup(async (use) => {
+    const relay = use(await startRelay());
+    const url = `punch://127.0.0.1:${relay.punchPort}/live?key=${viewKey}`;
+    const start = (): Punchcast => use(startPunchcast(["watch", url, "--json"]));
+    const watching = [start(), start(), start(), start()];
+    const portOf = async (each: Punchcast): Promise<number> => Number((await each.event("ready", 20_000)).port);
+    const ports = (await Promise.all(watching.map(portOf))).toSorted((a, b) => a - b);
+    for (const [i, port] of ports.entries()) assert.ok(port >= (ports[i - 1] ?? 5000) + 4, ports.join(" "));
+    await Promise.all(watching.map((each) => each.close()));
+    assert.ok((await portOf(start())) <= (ports[0] ?? 0));
   }));
 
 test("watches for the duration, tells it as JSON and ends with 0", () =>

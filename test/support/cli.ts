@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { createOwnTempFolder } from "./own-temp-folder.ts";
 import { until } from "./until.ts";
 
 const entry = join(import.meta.dirname, "punchcast-entry.ts");
@@ -21,8 +22,9 @@ export interface Punchcast {
 
 /** Starts `punchcast` with these arguments. */
 export function startPunchcast(args: readonly string[], env: Readonly<Record<string, string>> = {}): Punchcast {
+  const temporary = createOwnTempFolder();
   const child = spawn(process.execPath, [entry, ...args], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...temporary.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -37,6 +39,7 @@ export function startPunchcast(args: readonly string[], env: Readonly<Record<str
   const exited = new Promise<number | null>((resolve) => {
     child.once("close", (code) => {
       hasExited = true;
+      temporary.remove();
       resolve(code);
     });
   });

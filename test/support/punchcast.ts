@@ -6,6 +6,7 @@ import type { LabNode } from "../../src/lab/lab.ts";
 import type { SendEvent } from "../../src/send/send-events.ts";
 import type { ServerEvent } from "../../src/server/server-events.ts";
 import type { WatchEvent } from "../../src/watch/watch-events.ts";
+import { createOwnTempFolder } from "./own-temp-folder.ts";
 
 /** An event as a program printed it; `atMs` is when it says it happened, in milliseconds since 1970. */
 export type Told<Event> = Event & { readonly atMs: number };
@@ -56,7 +57,11 @@ function punchcast<Event extends { readonly event: string }>(
   command: string,
   args: readonly string[],
 ): Running<Event> {
-  return follow(node.spawn(process.execPath, [entry, command, ...args, "--json"]), `${command} on ${node.name}`);
+  const temporary = createOwnTempFolder();
+  const env = { ...process.env, ...temporary.env };
+  const child = node.spawn(process.execPath, [entry, command, ...args, "--json"], { env });
+  child.once("close", temporary.remove);
+  return follow(child, `${command} on ${node.name}`);
 }
 
 /** What rtp-receiver.py tells. */
