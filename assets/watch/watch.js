@@ -6,7 +6,9 @@ const query = secret.has("expires") ? `?expires=${encodeURIComponent(secret.get(
 const authorization = { authorization: `Bearer ${secret.get("key") ?? ""}` };
 
 const element = (id) => document.getElementById(id);
-const [video, state, notes, unmute] = ["video", "state", "notes", "unmute"].map(element);
+const [video, state, badge, facts, notes, unmute] = ["video", "state", "badge", "facts", "notes", "unmute"].map(
+  element,
+);
 
 // Half of what a person puts up with: a connection that is silent for so long is made anew.
 const silenceMs = 1000;
@@ -21,9 +23,16 @@ let current;
 document.title = `${stream} · Punchcast`;
 element("stream").textContent = stream;
 
+const badges = { connecting: "Connecting", live: "Live", failed: "Not playing" };
+
 function show(kind, text) {
-  state.dataset.state = kind;
-  state.textContent = text;
+  badge.dataset.state = kind;
+  badge.textContent = badges[kind];
+  video.parentElement.dataset.state = kind;
+  // Without a picture there is nothing to control.
+  video.controls = kind === "live";
+  if (kind !== "live") unmute.hidden = true;
+  if (state.textContent !== text) state.textContent = text;
 }
 
 function showNotes(messages) {
@@ -50,6 +59,8 @@ async function tellWhatPlays() {
   const { tracks, message } = await (await ask(`/watch/${stream}/status`)).json();
   const wrong = tracks.filter(({ plays }) => plays === "no" || plays === "depends").map((track) => track.message);
   showNotes(message && wrong.length === 0 && tracks.length > 0 ? [message] : wrong);
+  const playing = tracks.filter(({ plays }) => plays !== "no").flatMap(({ codec }) => codec ?? []);
+  facts.textContent = playing.join(" · ");
   return new Set(tracks.filter(({ plays }) => plays === "yes").map(({ kind }) => kind));
 }
 
