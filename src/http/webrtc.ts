@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { WebRtc, WebRtcRefusal, WebRtcSession } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { HttpProblem } from "./problem.ts";
-import { readTrickle } from "./trickle.ts";
 
 /** The two directions: both are the same exchange of an offer for an answer. */
 const directions = [
@@ -33,7 +32,8 @@ const preflightSeconds = "86400";
  * WHEP (draft-ietf-wish-whep) and WHIP (RFC 9725), each with a key of the stream as Bearer token:
  *
  * - `POST /whep/NAME`: an offer (application/sdp) for an answer, 201 with the session's Location and ETag.
- * - `PATCH /whep/NAME/SESSION`: the browser's candidates (application/trickle-ice-sdpfrag). There are no ICE restarts.
+ * - `PATCH /whep/NAME/SESSION`: the browser's candidates (application/trickle-ice-sdpfrag), which are not needed: it speaks
+ *   first, and a public host learns its address by that. There are no ICE restarts.
  * - `DELETE /whep/NAME/SESSION`: the end.
  * - `OPTIONS`: what other hosts' pages may do.
  */
@@ -44,9 +44,9 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
 
     app.post(endpoint, { onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream } = paramsSchema.parse(request.params);
-      gate.check(request, stream, access);
+      const permit = gate.check(request, stream, access);
       needType(request, "application/sdp");
-      const begun = await webRtc[begin](stream, textOf(request.body));
+      const begun = await webRtc[begin](stream, textOf(request.body), permit);
       if ("kind" in begun) throw problemOf(begun, stream);
       return sendAnswer(reply, `/${base}/${stream}/${begun.id}`, begun);
     });
@@ -56,15 +56,15 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       gate.check(request, stream, access);
       needType(request, "application/trickle-ice-sdpfrag");
       needTag(request, id);
-      const { candidates } = readTrickle(textOf(request.body));
-      if (!webRtc.addCandidates(stream, id, candidates)) throw noSession();
+      needSession(webRtc, stream, id);
       return reply.code(204).send();
     });
 
     app.delete(resource, { onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream, session: id } = paramsSchema.parse(request.params);
       gate.check(request, stream, access);
-      if (!webRtc.end(stream, id)) throw noSession();
+      needSession(webRtc, stream, id);
+      webRtc.end(stream, id);
       return reply.code(204).send();
     });
 
@@ -139,11 +139,15 @@ function problemOf(refusal: WebRtcRefusal, stream: string): HttpProblem {
 const offerProblems = {
   "no-media": "The offer has neither video nor audio: offer at least one of them.",
   "no-mid": "The offer's media have no a=mid lines: offer them as WebRTC does (RFC 9429).",
+  "too-many-lines": "The offer has more media lines than any browser makes: offer 16 at most.",
   "no-common-codec": "The offer has no codec that the relay carries: offer H.264, VP8, VP9, AV1 or Opus.",
 } as const;
 
-function noSession(): HttpProblem {
-  return new HttpProblem(404, "BAD_URL", "There is no such session (any more): POST an offer for another.");
+function needSession(webRtc: WebRtc, stream: string, id: string): void {
+  const found = webRtc.find(stream, id);
+  if (found === "there") return;
+  if (found === "kicked") throw new HttpProblem(403, "RELAY_REFUSED", "Whoever runs the relay has ended this session.");
+  throw new HttpProblem(404, "BAD_URL", "There is no such session (any more): POST an offer for another.");
 }
 
 function needType(request: FastifyRequest, type: string): void {
