@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { formatEndpoint } from "../../src/core/address.ts";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
+import type { ApiViewer } from "../../src/http/api/shapes.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
@@ -13,7 +15,7 @@ import { violations } from "../support/accessibility.ts";
 import { type BrowserPage, looks, openPage } from "../support/chromium.ts";
 import { decodeArgs, readDecoded, sdpInput } from "../support/ffmpeg.ts";
 import { needsLab, withLab } from "../support/lab.ts";
-import { attend, runRelay, runSend, runWatch } from "../support/punchcast.ts";
+import { attend, runCommand, runRelay, runSend, runWatch } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout: 120_000 };
@@ -22,6 +24,8 @@ const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout:
 const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
 const relayHost = "10.10.10.197";
 const base = `http://${relayHost}:9000`;
+const adminToken = "admin-token-of-the-lab";
+const viewersPath = "/api/v1/streams/live/viewers";
 
 /** Takes what is worth knowing of a run. */
 interface Told {
@@ -96,6 +100,7 @@ test(
           page.requests.filter((url) => !url.startsWith(base)),
           [],
         );
+        await isSeen(lab, t);
 
         const { stdout } = await lab.host("relay").run("pgrep", ["-f", "webrtc/child"]);
         const killedAt = await page.evaluate<number>("performance.now()");
@@ -108,13 +113,14 @@ test(
         t.diagnostic(`back ${Math.round(backAt - killedAt)} ms after the kill`);
         assert.ok(backAt - killedAt < 3_000);
         await playsOn(page, t, 2);
+        await others.player.kill();
+        const { packets, missing } = await others.player.until("done");
+        t.diagnostic(`the UDP viewer has ${packets} packets, ${missing} missing`);
+        assert.equal(missing, 0);
+        await isSentAway(lab, page, t);
       } finally {
         await page.close();
       }
-      await others.player.kill();
-      const { packets, missing } = await others.player.until("done");
-      t.diagnostic(`the UDP viewer has ${packets} packets, ${missing} missing`);
-      assert.equal(missing, 0);
     });
   },
 );
@@ -208,12 +214,78 @@ test("a browser's camera is watched with ffmpeg", options, async (t) => {
 async function inScene(use: (lab: Lab, stream: ListeningStream) => Promise<void>): Promise<void> {
   await withTempFolder((folder) =>
     withLab(seedScene({ ipv6: false, client: symmetric, moreViewers: [{}] }), async (lab) => {
-      const relay = runRelay(lab.host("relay"), "--state", join(folder, "state.json"));
+      const relay = runRelay(lab.host("relay"), "--state", join(folder, "state.json"), "--admin-token", adminToken);
       const [stream] = (await relay.until("listening")).streams;
       assert.ok(stream !== undefined);
       await use(lab, stream);
     }),
   );
+}
+
+/** What the relay's API answers on its own host: JSON, or else the text. */
+async function api<T>(lab: Lab, method: string, path: string, body?: object): Promise<T> {
+  const headers = { authorization: `Bearer ${adminToken}`, ...(body && { "content-type": "application/json" }) };
+  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+  const script = `process.stdout.write(await (await fetch(...${JSON.stringify([`http://127.0.0.1:9000${path}`, init])})).text())`;
+  const { stdout } = await lab.host("relay").run(process.execPath, ["--input-type=module", "-e", script]);
+  return (stdout.startsWith("{") ? JSON.parse(stdout) : stdout) as T;
+}
+
+async function browsersOf(lab: Lab): Promise<ApiViewer[]> {
+  const { viewers } = await api<{ viewers: ApiViewer[] }>(lab, "GET", viewersPath);
+  return viewers.filter(({ by }) => by === "browser");
+}
+
+/** The browser is listed and counted as other viewers are. */
+async function isSeen(lab: Lab, t: Told): Promise<void> {
+  const rttOf = ([viewer]: readonly ApiViewer[]): number | undefined =>
+    viewer?.holes.find(({ component }) => component === 0)?.report?.rttMs;
+  let listed = await browsersOf(lab);
+  // Reports answer each other, once a second.
+  for (let i = 0; i < 10 && rttOf(listed) === undefined; i += 1) {
+    await delay(500);
+    listed = await browsersOf(lab);
+  }
+  const [viewer, ...others] = listed;
+  assert.ok(viewer !== undefined && others.length === 0);
+  t.diagnostic(`listed as ${JSON.stringify(viewer)}`);
+  assert.deepEqual(viewer.holes.map(({ component }) => component).toSorted(), [0, 2]);
+  const mappings = (await lab.router("router-C1").mappings()).map(({ mapped }) => formatEndpoint(mapped));
+  for (const { mapped, relay, sent, consentLeftMs } of viewer.holes) {
+    assert.ok(mappings.includes(mapped), `${mapped} is none of ${mappings}`);
+    assert.equal(relay, `${relayHost}:9001`);
+    assert.ok(sent.packets > 50 && sent.bytes > 50 * sent.packets && sent.drops === 0 && consentLeftMs > 20_000);
+  }
+  assert.ok((rttOf(listed) ?? 1_000) < 200);
+  assert.equal(viewer.holes.find(({ component }) => component === 0)?.report?.lossFraction, 0);
+  const metrics = await api<string>(lab, "GET", "/metrics");
+  assert.match(metrics, /^punchcast_browsers\{stream="live",role="viewers"\} 1$/m);
+  assert.match(metrics, /^punchcast_viewers\{stream="live"\} 2$/m);
+  assert.match(
+    metrics,
+    new RegExp(`^punchcast_viewer_packets_total\\{stream="live",viewer="${viewer.id}"\\} \\d`, "m"),
+  );
+  const status = await runCommand(lab.host("relay"), "status", "--viewers", "--admin-token", adminToken);
+  assert.match(status, new RegExp(`^live +${viewer.id} +browser +${viewer.holes[0]?.mapped}`, "m"));
+}
+
+/** Another key ends what was begun with the old one; a kick ends a page that would otherwise come back. */
+async function isSentAway(lab: Lab, page: BrowserPage, t: Told): Promise<void> {
+  const failed =
+    "document.getElementById('badge').dataset.state === 'failed' && document.getElementById('state').innerText";
+  const rotatedAt = performance.now();
+  const { viewKey } = await api<{ viewKey: string }>(lab, "POST", "/api/v1/streams/live/keys/rotate", {
+    which: "view",
+  });
+  assert.match(await page.until<string>(failed, 30_000), /key is wrong/);
+  t.diagnostic(`out ${Math.round(performance.now() - rotatedAt)} ms after its key`);
+  assert.deepEqual(await browsersOf(lab), []);
+  await page.navigate(`${base}/watch/live?new#key=${viewKey}`);
+  await page.until("document.getElementById('badge').dataset.state === 'live'", 10_000);
+  const [viewer] = await browsersOf(lab);
+  await api(lab, "DELETE", `${viewersPath}/${viewer?.id}`);
+  assert.match(await page.until<string>(failed, 5_000), /ended this session/);
+  assert.deepEqual(await browsersOf(lab), []);
 }
 
 function watchUrl({ browserUrl = "" }: ListeningStream): string {
