@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { WebRtc, WebRtcRefusal, WebRtcSession } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { HttpProblem } from "./problem.ts";
+import { describeExchange } from "./webrtc-shapes.ts";
 
 /** The two directions: both are the same exchange of an offer for an answer. */
 const directions = [
@@ -41,8 +42,9 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
   for (const { base, access, begin } of directions) {
     const endpoint = `/${base}/${name}`;
     const resource = `${endpoint}/${session}`;
+    const schemas = describeExchange(base);
 
-    app.post(endpoint, { onRequest: allowOrigins }, async (request, reply) => {
+    app.post(endpoint, { schema: schemas.post, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream } = paramsSchema.parse(request.params);
       const permit = gate.check(request, stream, access);
       needType(request, "application/sdp");
@@ -51,7 +53,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       return sendAnswer(reply, `/${base}/${stream}/${begun.id}`, begun);
     });
 
-    app.patch(resource, { onRequest: allowOrigins }, async (request, reply) => {
+    app.patch(resource, { schema: schemas.patch, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream, session: id } = paramsSchema.parse(request.params);
       gate.check(request, stream, access);
       needType(request, "application/trickle-ice-sdpfrag");
@@ -60,7 +62,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       return reply.code(204).send();
     });
 
-    app.delete(resource, { onRequest: allowOrigins }, async (request, reply) => {
+    app.delete(resource, { schema: schemas.delete, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream, session: id } = paramsSchema.parse(request.params);
       gate.check(request, stream, access);
       needSession(webRtc, stream, id);
@@ -72,7 +74,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       [endpoint, "POST, OPTIONS"],
       [resource, "PATCH, DELETE, OPTIONS"],
     ] as const) {
-      app.options(path, { onRequest: allowOrigins }, async (_request, reply) =>
+      app.options(path, { schema: { hide: true }, onRequest: allowOrigins }, async (_request, reply) =>
         reply
           .code(204)
           .headers({
@@ -87,6 +89,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       app.route({
         method: ["GET", "PUT"],
         url: path,
+        schema: { hide: true },
         onRequest: allowOrigins,
         handler: async () => {
           throw new HttpProblem(405, "BAD_URL", `Only ${methods} are understood here.`, {

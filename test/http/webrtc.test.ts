@@ -6,6 +6,7 @@ import { readSdp } from "../../src/sdp/session.ts";
 import type { WebRtc, WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
 import { withCleanup } from "../server/support.ts";
 import { publishKey, viewKey } from "../support/punch-request.ts";
+import { check, type Document, documentSchema, operationOf } from "./open-api-document.ts";
 import { fakeRelay } from "./support.ts";
 
 const id = "0123456789abcdef0123456789abcdef";
@@ -50,6 +51,21 @@ type Ask = (
   init?: { readonly key?: string } & Omit<RequestInit, "method">,
 ) => Promise<Response>;
 
+/** Operations and the statuses that they have answered. */
+const seen = new Set<string>();
+
+/** Every answer is one that the OpenAPI description has. */
+async function isAsDescribed(document: Document, method: string, path: string, answer: Response): Promise<void> {
+  const operation = operationOf(document, method, path);
+  if (operation === undefined) return;
+  seen.add(`${operation} ${answer.status}`);
+  const [text, type] = [await answer.text(), answer.headers.get("content-type") ?? ""];
+  check(document, operation, {
+    ...{ status: answer.status, type, text },
+    ...(type.includes("json") && { json: JSON.parse(text) }),
+  });
+}
+
 function withServer(body: (ask: Ask, calls: Calls) => Promise<void>, refusal?: WebRtcRefusal): Promise<void> {
   return withCleanup(async (use) => {
     const calls: Calls = { begun: [], ended: [] };
@@ -60,10 +76,14 @@ function withServer(body: (ask: Ask, calls: Calls) => Promise<void>, refusal?: W
         onFault: (message) => faults.push(message),
       }),
     );
-    await body((method, path, { key = viewKey, headers, ...init } = {}) => {
+    const url = `http://127.0.0.1:${port}`;
+    const document = documentSchema.parse(await (await fetch(`${url}/openapi.json`)).json());
+    await body(async (method, path, { key = viewKey, headers, ...init } = {}) => {
       const authorization = key === "" ? {} : { authorization: `Bearer ${key}` };
       const all = { "content-type": "application/sdp", ...authorization, ...headers } as Record<string, string>;
-      return fetch(`http://127.0.0.1:${port}${path}`, { method, headers: all, ...init });
+      const answer = await fetch(`${url}${path}`, { method, headers: all, ...init });
+      await isAsDescribed(document, method, path, answer.clone());
+      return answer;
     }, calls);
     assert.deepEqual(faults, []);
   });
@@ -171,4 +191,114 @@ test("the page holds no key, and loads nothing but its own", () =>
       live: true,
       tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }],
     });
+  }));
+
+test("hostile names, sessions, bodies and tokens are the client's fault", () =>
+  withServer(async (ask, calls) => {
+    const names = [
+      "__proto__",
+      "constructor",
+      "..%2f..%2fetc",
+      "live%00",
+      "%ff",
+      "live%0a",
+      "-x",
+      "a".repeat(65),
+      "💥",
+    ];
+    const sessions = ["", "0", id.toUpperCase(), `${id}0`, "__proto__", "%2e%2e", "*"];
+    for (const base of ["whep", "whip"]) {
+      for (const name of names) {
+        for (const path of [`/${base}/${name}`, `/${base}/${name}/${id}`]) {
+          for (const method of ["POST", "PATCH", "DELETE", "GET"]) {
+            const { status } = await ask(method, path, { key: publishKey, ...(method !== "GET" && { body: offer }) });
+            assert.ok(status >= 400 && status < 500, `${method} ${path}: ${status}`);
+          }
+        }
+        for (const rest of ["", "/status"])
+          assert.ok((await ask("GET", `/watch/${name}${rest}`, { key: "" })).status < 500);
+      }
+      for (const session of sessions) {
+        const { status } = await ask("DELETE", `/${base}/live/${session}`, { key: publishKey });
+        assert.equal(status, 404, session);
+      }
+      for (const body of ["", "v=0", "\u0000".repeat(1_000), "m=\n".repeat(9_000), "a=candidate:x\r\n".repeat(3_000)]) {
+        const { status } = await ask("POST", `/${base}/live`, { key: publishKey, body });
+        assert.equal(status, 400, body.slice(0, 20));
+      }
+      for (const [method, path] of [
+        ["POST", "live"],
+        ["PATCH", `live/${id}`],
+      ] as const)
+        assert.equal(
+          (await ask(method, `/${base}/${path}`, { key: publishKey, body: "x".repeat(70_000) })).status,
+          413,
+        );
+    }
+    assert.deepEqual([calls.begun, calls.ended], [[], []]);
+  }));
+
+test("who guesses waits, whatever is asked for", () =>
+  withServer(async (ask) => {
+    for (let i = 0; i < 10; i += 1) assert.equal((await ask("POST", "/whep/live", { key: `guess-${i}` })).status, 401);
+    const headers = { "content-type": "application/trickle-ice-sdpfrag" };
+    for (const base of ["whep", "whip"]) {
+      for (const [method, path] of [
+        ["POST", ""],
+        ["PATCH", `/${id}`],
+        ["DELETE", `/${id}`],
+      ] as const) {
+        assert.equal((await ask(method, `/${base}/live${path}`, { headers })).status, 429);
+      }
+    }
+    assert.equal((await ask("GET", "/watch/live/status")).status, 429);
+  }));
+
+test("publishers are told what viewers are", async () => {
+  const trickle = { key: publishKey, headers: { "content-type": "application/trickle-ice-sdpfrag" } };
+  await withServer(async (ask) => {
+    for (const base of ["whep", "whip"]) {
+      const [key, path] = [publishKey, `/${base}/live/${id}`];
+      const withTag = (tag: string): typeof trickle => ({
+        key,
+        headers: { ...trickle.headers, "if-match": tag } as never,
+      });
+      const statuses = [
+        await ask("POST", `/${base}/live`, { key, body: offer, headers: { "content-type": "text/plain" } }),
+        await ask("PATCH", path, { key, body: "" }),
+        await ask("PATCH", path, trickle),
+        await ask("PATCH", path, withTag('"other"')),
+        await ask("PATCH", path, withTag("*")),
+        await ask("PATCH", path, withTag(`W/"${id}"`)),
+        await ask("PATCH", `/${base}/live/${kickedId}`, withTag(`"${kickedId}"`)),
+        await ask("PATCH", `/${base}/a.b/${id}`, withTag(`"${id}"`)),
+        await ask("PATCH", path, { ...trickle, key: "wrong" }),
+        await ask("DELETE", `/${base}/live/${kickedId}`, { key }),
+        await ask("DELETE", `/${base}/a.b/${id}`, { key }),
+        await ask("DELETE", path, { key: "" }),
+        await ask("DELETE", path, { key }),
+      ].map(({ status }) => status);
+      assert.deepEqual(statuses, [415, 415, 428, 412, 422, 204, 403, 404, 401, 403, 404, 401, 204]);
+    }
+  });
+  for (const [refusal, status] of [
+    [{ kind: "bad-offer", reason: "too-many-lines" }, 422],
+    [{ kind: "unavailable", message: "it is full" }, 503],
+  ] as const) {
+    await withServer(async (ask) => {
+      for (const base of ["whep", "whip"])
+        assert.equal((await ask("POST", `/${base}/live`, { key: publishKey, body: offer })).status, status);
+    }, refusal);
+  }
+});
+
+test("nothing is described that does not happen", () =>
+  withServer(async (ask) => {
+    const document = documentSchema.parse(await (await ask("GET", "/openapi.json")).json());
+    const ours = Object.entries(document.paths).filter(([path]) => /^\/(whep|whip|watch)\//.test(path));
+    assert.equal(ours.length, 6);
+    for (const { operationId = "", responses } of ours.flatMap(([, methods]) => Object.values(methods))) {
+      for (const status of Object.keys(responses))
+        assert.ok(seen.has(`${operationId} ${status}`), `${operationId} is said to answer ${status}: exercise it`);
+    }
   }));
