@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { formatEndpoint } from "../../src/core/address.ts";
 import { parsePunchUrl } from "../../src/core/punch-url.ts";
-import type { ApiViewer } from "../../src/http/api/shapes.ts";
+import type { ApiStream, ApiViewer } from "../../src/http/api/shapes.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
@@ -45,6 +45,10 @@ const spy = `
   window.inbound = async (kind) => {
     for (const report of (await window.connections.at(-1).getStats()).values())
       if (report.type === "inbound-rtp" && report.kind === kind) return report;
+  };
+  window.keyFrames = async () => {
+    for (const report of (await window.connections.at(-1).getStats()).values())
+      if (report.type === "outbound-rtp" && report.kind === "video") return report.keyFramesEncoded;
   };
   addEventListener("DOMContentLoaded", () => {
     const video = document.querySelector("video");
@@ -198,6 +202,7 @@ test("a browser's camera is watched with ffmpeg", options, async (t) => {
         const sdp = join(folder, "live.sdp");
         const watch = runWatch(lab.host("C2"), stream.watchUrl, "--sdp-out", sdp);
         await watch.until("sdp");
+        await isPublishing(lab, page, stream, t);
         const player = lab.host("C2");
         await player.run("timeout", ["8", "ffmpeg", ...decodeArgs(folder, "live", sdpInput(sdp))]).catch(() => {});
         await watch.kill();
@@ -208,13 +213,24 @@ test("a browser's camera is watched with ffmpeg", options, async (t) => {
     } finally {
       await page.close();
     }
-  });
+    // Nothing is kept for newcomers: what they get was asked for.
+  }, "--no-cache");
 });
 
-async function inScene(use: (lab: Lab, stream: ListeningStream) => Promise<void>): Promise<void> {
+async function inScene(
+  use: (lab: Lab, stream: ListeningStream) => Promise<void>,
+  ...flags: readonly string[]
+): Promise<void> {
   await withTempFolder((folder) =>
     withLab(seedScene({ ipv6: false, client: symmetric, moreViewers: [{}] }), async (lab) => {
-      const relay = runRelay(lab.host("relay"), "--state", join(folder, "state.json"), "--admin-token", adminToken);
+      const relay = runRelay(
+        lab.host("relay"),
+        "--state",
+        join(folder, "state.json"),
+        "--admin-token",
+        adminToken,
+        ...flags,
+      );
       const [stream] = (await relay.until("listening")).streams;
       assert.ok(stream !== undefined);
       await use(lab, stream);
@@ -267,6 +283,25 @@ async function isSeen(lab: Lab, t: Told): Promise<void> {
   );
   const status = await runCommand(lab.host("relay"), "status", "--viewers", "--admin-token", adminToken);
   assert.match(status, new RegExp(`^live +${viewer.id} +browser +${viewer.holes[0]?.mapped}`, "m"));
+}
+
+/** The camera's stream is live for the relay, and who comes later has a key frame at once, which a camera makes on demand. */
+async function isPublishing(lab: Lab, page: BrowserPage, stream: ListeningStream, t: Told): Promise<void> {
+  await delay(2_000);
+  const { stats } = await api<ApiStream>(lab, "GET", "/api/v1/streams/live");
+  assert.deepEqual([stats.publisherLive, stats.browsers?.publishers, stats.browsers?.viewers], [true, 1, 0]);
+  assert.ok((stats.in[0]?.packets ?? 0) > 50 && (stats.in[2]?.packets ?? 0) > 50);
+  const before = await page.evaluate<number>("keyFrames()");
+  await delay(1_500);
+  assert.equal(await page.evaluate("keyFrames()"), before, "none comes by itself");
+  const newcomer = runWatch(lab.host("C2"), stream.watchUrl);
+  await newcomer.until("punched");
+  const joinedAt = performance.now();
+  await page.until(`keyFrames().then((count) => count > ${before})`, 3_000);
+  const waited = performance.now() - joinedAt;
+  t.diagnostic(`a key frame ${Math.round(waited)} ms after a newcomer`);
+  assert.ok(waited < 1_000);
+  await newcomer.kill();
 }
 
 /** Another key ends what was begun with the old one; a kick ends a page that would otherwise come back. */
