@@ -40,6 +40,8 @@ export interface WebRtcOptions {
   readonly clock: Clock;
   /** Told what goes wrong, in a sentence. */
   readonly warn: (message: string) => void;
+  /** What the process runs. Default: child.ts. For tests. */
+  readonly entry?: string;
 }
 
 /** Sessions at a time, viewers and publishers together. */

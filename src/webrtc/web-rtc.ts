@@ -42,7 +42,7 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
   let failure: string | undefined;
 
   const supervisor = createSupervisor({
-    clock,
+    ...{ clock, ...(options.entry !== undefined && { entry: options.entry }) },
     start: () => ({ type: "start", port, publicAddresses, ...(bindAddress !== undefined && { bindAddress }) }),
     onMessage,
     onGone(why) {
@@ -145,7 +145,7 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
       await supervisor.ready();
       return undefined;
     } catch (error) {
-      return { kind: "unavailable", message: messageOf(error) };
+      return { kind: "unavailable", message: failure ?? messageOf(error) };
     }
   }
 

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../src/core/clock.ts";
 import type { FromChild } from "../../src/webrtc/messages.ts";
@@ -8,6 +6,7 @@ import { createSupervisor, type Supervisor } from "../../src/webrtc/supervisor.t
 import { createFakeClock } from "../support/fake-clock.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
+import { scriptedChild } from "./scripted-child.ts";
 
 interface Rig {
   readonly supervisor: Supervisor;
@@ -18,17 +17,7 @@ interface Rig {
 /** A process that runs `script`, in which `tell` sends a message. */
 async function withChild(script: string, use: (rig: Rig) => Promise<void>, clock = systemClock): Promise<void> {
   await withTempFolder(async (folder) => {
-    const entry = join(folder, "child.mjs");
-    const frames = new URL("../../src/webrtc/frames.ts", import.meta.url).href;
-    await writeFile(
-      entry,
-      `import { Socket } from "node:net";
-      import { createFrameReader, encodeFrame } from ${JSON.stringify(frames)};
-      const pipe = new Socket({ fd: 3, readable: true, writable: true });
-      const tell = (message) => pipe.write(encodeFrame({ kind: "message", text: JSON.stringify(message) }));
-      pipe.on("end", () => process.exit(0));
-      ${script}`,
-    );
+    const entry = await scriptedChild(folder, script);
     const messages: FromChild[] = [];
     const gone: string[] = [];
     const supervisor = createSupervisor({
