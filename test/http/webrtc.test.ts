@@ -2,48 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { createHttpServer } from "../../src/http/http-server.ts";
-import { readSdp } from "../../src/sdp/session.ts";
-import type { WebRtc, WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
+import type { WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
 import { withCleanup } from "../server/support.ts";
 import { publishKey, viewKey } from "../support/punch-request.ts";
 import { check, type Document, documentSchema, operationOf } from "./open-api-document.ts";
-import { fakeRelay } from "./support.ts";
+import { type Calls, fakeRelay, fakeWebRtc, id, kickedId } from "./support.ts";
 
-const id = "0123456789abcdef0123456789abcdef";
-const kickedId = id.replace("0", "e");
 const offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n";
 const candidate = "candidate:1 1 udp 2122194687 192.0.2.7 42722 typ host";
-
-interface Calls {
-  readonly begun: string[];
-  readonly ended: string[];
-}
-
-function fakeWebRtc(calls: Calls, refusal?: WebRtcRefusal): WebRtc {
-  const begin = (stream: string, text: string): Promise<{ id: string; answer: string } | WebRtcRefusal> => {
-    readSdp(text);
-    calls.begun.push(stream);
-    return Promise.resolve(refusal ?? { id, answer: "v=0\r\nanswer\r\n" });
-  };
-  return {
-    prepare: () => {},
-    status: () => ({ live: true, tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }] }),
-    view: (stream, text) => begin(stream, text),
-    publish: (stream, text) => begin(`publish ${stream}`, text),
-    find(stream, session) {
-      if (session === kickedId) return "kicked";
-      return stream === "live" && session === id ? "there" : "unknown";
-    },
-    end: (stream, session) => void calls.ended.push(`${stream} ${session}`),
-    kick: () => false,
-    viewers: () => [],
-    counts: () => ({
-      ...{ viewers: 0, publishers: 0, worstLossFraction: 0 },
-      sent: { packets: 0, bytes: 0, drops: 0 },
-    }),
-    close: () => Promise.resolve(),
-  };
-}
 
 type Ask = (
   method: string,

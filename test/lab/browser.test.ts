@@ -5,60 +5,36 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { formatEndpoint } from "../../src/core/address.ts";
-import { parsePunchUrl } from "../../src/core/punch-url.ts";
 import type { ApiStream, ApiViewer } from "../../src/http/api/shapes.ts";
 import type { Lab } from "../../src/lab/lab.ts";
-import { seedScene } from "../../src/lab/seed-scene.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
 import type { ListeningStream } from "../../src/server/server-events.ts";
 import { violations } from "../support/accessibility.ts";
+import {
+  adminToken,
+  api,
+  base,
+  inScene,
+  publishScript,
+  relayHost,
+  sendFrom,
+  spy,
+  watchUrl,
+} from "../support/browser-scene.ts";
 import { type BrowserPage, looks, openPage } from "../support/chromium.ts";
 import { decodeArgs, readDecoded, sdpInput } from "../support/ffmpeg.ts";
-import { needsLab, withLab } from "../support/lab.ts";
-import { attend, runCommand, runRelay, runSend, runWatch } from "../support/punchcast.ts";
+import { needsLab } from "../support/lab.ts";
+import { attend, runCommand, runSend, runWatch } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const options = { ...(await needsLab("chromium", "ffmpeg", "python3")), timeout: 120_000 };
 
-/** A NAT that draws another port for every remote and lets nobody else in. */
-const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
-const relayHost = "10.10.10.197";
-const base = `http://${relayHost}:9000`;
-const adminToken = "admin-token-of-the-lab";
 const viewersPath = "/api/v1/streams/live/viewers";
 
 /** Takes what is worth knowing of a run. */
 interface Told {
   diagnostic(message: string): void;
 }
-
-/** Notes when each picture was shown, and every connection that the page makes. */
-const spy = `
-  window.shown = [];
-  window.connections = [];
-  const { RTCPeerConnection: Real } = window;
-  window.RTCPeerConnection = function (...args) {
-    const made = new Real(...args);
-    window.connections.push(made);
-    return made;
-  };
-  window.inbound = async (kind) => {
-    for (const report of (await window.connections.at(-1).getStats()).values())
-      if (report.type === "inbound-rtp" && report.kind === kind) return report;
-  };
-  window.keyFrames = async () => {
-    for (const report of (await window.connections.at(-1).getStats()).values())
-      if (report.type === "outbound-rtp" && report.kind === "video") return report.keyFramesEncoded;
-  };
-  addEventListener("DOMContentLoaded", () => {
-    const video = document.querySelector("video");
-    const note = () => {
-      window.shown.push(performance.now());
-      video?.requestVideoFrameCallback(note);
-    };
-    video?.requestVideoFrameCallback(note);
-  });
-`;
 
 test(
   "a browser behind a NAT watches picture and sound, and is back when its process was killed",
@@ -217,36 +193,6 @@ test("a browser's camera is watched with ffmpeg", options, async (t) => {
   }, "--no-cache");
 });
 
-async function inScene(
-  use: (lab: Lab, stream: ListeningStream) => Promise<void>,
-  ...flags: readonly string[]
-): Promise<void> {
-  await withTempFolder((folder) =>
-    withLab(seedScene({ ipv6: false, client: symmetric, moreViewers: [{}] }), async (lab) => {
-      const relay = runRelay(
-        lab.host("relay"),
-        "--state",
-        join(folder, "state.json"),
-        "--admin-token",
-        adminToken,
-        ...flags,
-      );
-      const [stream] = (await relay.until("listening")).streams;
-      assert.ok(stream !== undefined);
-      await use(lab, stream);
-    }),
-  );
-}
-
-/** What the relay's API answers on its own host: JSON, or else the text. */
-async function api<T>(lab: Lab, method: string, path: string, body?: object): Promise<T> {
-  const headers = { authorization: `Bearer ${adminToken}`, ...(body && { "content-type": "application/json" }) };
-  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
-  const script = `process.stdout.write(await (await fetch(...${JSON.stringify([`http://127.0.0.1:9000${path}`, init])})).text())`;
-  const { stdout } = await lab.host("relay").run(process.execPath, ["--input-type=module", "-e", script]);
-  return (stdout.startsWith("{") ? JSON.parse(stdout) : stdout) as T;
-}
-
 async function browsersOf(lab: Lab): Promise<ApiViewer[]> {
   const { viewers } = await api<{ viewers: ApiViewer[] }>(lab, "GET", viewersPath);
   return viewers.filter(({ by }) => by === "browser");
@@ -323,30 +269,6 @@ async function isSentAway(lab: Lab, page: BrowserPage, t: Told): Promise<void> {
   assert.deepEqual(await browsersOf(lab), []);
 }
 
-function watchUrl({ browserUrl = "" }: ListeningStream): string {
-  assert.ok(browserUrl.startsWith(`${base}/watch/`));
-  return browserUrl;
-}
-
-/** A test picture of 30 a second and a tone, as plain RTP to the ingest ports. */
-function sendFrom(lab: Lab, encoder: readonly string[]): void {
-  const inputs = [
-    "-f",
-    "lavfi",
-    "-i",
-    "testsrc2=size=640x360:rate=30",
-    "-f",
-    "lavfi",
-    "-i",
-    "sine=440:sample_rate=48000",
-  ];
-  const video = ["-map", "0:v", ...encoder, "-f", "rtp", `rtp://${relayHost}:9099`];
-  const sound = ["-map", "1:a", "-c:a", "libopus", "-f", "rtp", `rtp://${relayHost}:9101`];
-  lab.host("S1").spawn("ffmpeg", ["-nostdin", "-loglevel", "error", "-re", ...inputs, ...video, ...sound], {
-    stdio: "ignore",
-  });
-}
-
 /** Pictures go on being shown, 20 a second at least, none frozen. */
 async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20): Promise<void> {
   const before = await page.evaluate<{ framesDecoded: number; freezeCount: number }>("inbound('video')");
@@ -372,24 +294,4 @@ async function looksRight(page: BrowserPage, t: Told, state: string): Promise<vo
     t.diagnostic(`screenshot: ${path}`);
     assert.deepEqual(await violations(page), [], look.name);
   }
-}
-
-function publishScript({ name, publishUrl }: ListeningStream, codec = ""): string {
-  return `(async () => {
-    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: true });
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    for (const track of media.getTracks()) {
-      const line = connection.addTransceiver(track, { direction: "sendonly" });
-      const codecs = RTCRtpSender.getCapabilities("video").codecs.filter(({ mimeType }) => mimeType.endsWith("${codec}"));
-      if (track.kind === "video" && "${codec}" !== "") line.setCodecPreferences(codecs);
-    }
-    await connection.setLocalDescription();
-    const answer = await fetch("/whip/${name}", {
-      method: "POST",
-      headers: { authorization: "Bearer ${parsePunchUrl(publishUrl).key}", "content-type": "application/sdp" },
-      body: connection.localDescription.sdp,
-    });
-    if (answer.ok) await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-    return answer.status;
-  })()`;
 }
