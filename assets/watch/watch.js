@@ -6,10 +6,13 @@ const query = secret.has("expires") ? `?expires=${encodeURIComponent(secret.get(
 const authorization = { authorization: `Bearer ${secret.get("key") ?? ""}` };
 
 const element = (id) => document.getElementById(id);
-const [video, state, notes, unmute] = ["video", "state", "notes", "unmute"].map(element);
+const [video, state, badge, facts, notes, unmute] = ["video", "state", "badge", "facts", "notes", "unmute"].map(
+  element,
+);
 
 // Half of what a person puts up with: a connection that is silent for so long is made anew.
 const silenceMs = 1000;
+const goodbyeMs = 500;
 const lookMs = 250;
 const statusMs = 5000;
 const retryMs = [300, 700, 1500, 2000];
@@ -21,9 +24,16 @@ let current;
 document.title = `${stream} · Punchcast`;
 element("stream").textContent = stream;
 
+const badges = { connecting: "Connecting", live: "Live", failed: "Not playing" };
+
 function show(kind, text) {
-  state.dataset.state = kind;
-  state.textContent = text;
+  badge.dataset.state = kind;
+  badge.textContent = badges[kind];
+  video.parentElement.dataset.state = kind;
+  // Without a picture there is nothing to control.
+  video.controls = kind === "live";
+  if (kind !== "live") unmute.hidden = true;
+  if (state.textContent !== text) state.textContent = text;
 }
 
 function showNotes(messages) {
@@ -50,6 +60,8 @@ async function tellWhatPlays() {
   const { tracks, message } = await (await ask(`/watch/${stream}/status`)).json();
   const wrong = tracks.filter(({ plays }) => plays === "no" || plays === "depends").map((track) => track.message);
   showNotes(message && wrong.length === 0 && tracks.length > 0 ? [message] : wrong);
+  const playing = tracks.filter(({ plays }) => plays !== "no").flatMap(({ codec }) => codec ?? []);
+  facts.textContent = playing.join(" · ");
   return new Set(tracks.filter(({ plays }) => plays === "yes").map(({ kind }) => kind));
 }
 
@@ -81,7 +93,7 @@ async function play() {
     video.play().catch(() => {});
   };
   connection.onconnectionstatechange = () => {
-    if (connection.connectionState === "failed") again(run);
+    if (connection.connectionState === "failed") void again(run);
   };
   await connection.setLocalDescription({ type: "offer", sdp: withStereo((await connection.createOffer()).sdp) });
   const answer = await ask(`/whep/${stream}`, {
@@ -111,7 +123,7 @@ async function watch(run) {
       run.heardAt = performance.now();
     }
     const patience = run.packets === 0 ? 5 * silenceMs : silenceMs;
-    if (performance.now() - run.heardAt > patience) again(run);
+    if (performance.now() - run.heardAt > patience) void again(run);
   }
 }
 
@@ -136,29 +148,33 @@ function fetchMissing(run, kinds) {
   const missing = [...kinds].filter((kind) => !run.kinds.has(kind) && !fetched.has(kind));
   if (missing.length === 0 || performance.now() - run.begunAt < statusMs / 2) return;
   for (const kind of missing) fetched.add(kind);
-  again(run);
+  void again(run);
 }
 
-function end(run) {
-  if (run === undefined || run.isOver) return;
+/** Ends a run; the relay's answer, if it has one soon. */
+async function end(run) {
+  if (run === undefined || run.isOver) return undefined;
   run.isOver = true;
   run.connection.close();
-  if (run.location)
-    fetch(`${run.location}${query}`, { method: "DELETE", headers: authorization, keepalive: true }).catch(() => {});
+  if (!run.location) return undefined;
+  const signal = AbortSignal.timeout(goodbyeMs);
+  const init = { method: "DELETE", headers: authorization, keepalive: true, signal };
+  return fetch(`${run.location}${query}`, init).catch(() => undefined);
 }
 
-function again(run) {
+async function again(run) {
   if (run.isOver) return;
-  end(run);
   show("connecting", "The stream stopped; connecting again…");
-  void begin();
+  const goodbye = await end(run);
+  if (goodbye?.status === 403) show("failed", (await goodbye.json()).message);
+  else void begin();
 }
 
 async function begin() {
   try {
     await play();
   } catch (error) {
-    end(current);
+    void end(current);
     if (error instanceof Refused && error.isFinal) {
       show("failed", error.message);
       await tellWhatPlays().catch(() => {});
@@ -178,7 +194,7 @@ unmute.addEventListener("click", () => {
 video.addEventListener("volumechange", () => {
   if (!video.muted) unmute.hidden = true;
 });
-addEventListener("pagehide", () => end(current));
+addEventListener("pagehide", () => void end(current));
 
 if (secret.has("key")) void begin();
 else show("failed", "The key is missing: the URL ends in #key=KEY, as the relay printed it.");

@@ -15,12 +15,14 @@ export function createRelayRenderer(
     const parts = event.streams.map((stream) => {
       const bitrate = ((bytesIn(stream) - (bytesBefore.get(stream.name) ?? 0)) * 8) / elapsed;
       const drops = stream.out.drops > 0 ? `, ${stream.out.drops} dropped` : "";
+      const { viewers: watching = 0 } = stream.browsers ?? {};
+      const browsers = watching > 0 ? `, ${watching} browsers` : "";
       const reasons = Object.entries(stream.notSent ?? {}).map(([reason, count]) => `${reason} ${count}`);
       const why = reasons.length > 0 ? `, not sent by the kernel: ${reasons.join(", ")}` : "";
       const legs = [...ingestLoss(stream), ...viewerLoss(stream), ...resent(stream)]
         .map((text) => `, ${text}`)
         .join("");
-      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes, out ${stream.out.packets} packets${legs}${drops}${why}`;
+      return `${stream.name}: in ${formatBitrate(bitrate)}, ${stream.holes} holes${browsers}, out ${stream.out.packets} packets${legs}${drops}${why}`;
     });
     uptimeBefore = event.uptimeMs;
     bytesBefore = new Map(event.streams.map((stream) => [stream.name, bytesIn(stream)]));

@@ -21,6 +21,12 @@ export interface KeyRing {
   readonly authSecret: string | undefined;
 }
 
+/** What let a request through. */
+export interface Proof {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Why a request is refused. */
 export type Refusal = "no-credentials" | "wrong-credentials" | "wrong-time";
 
@@ -34,22 +40,16 @@ export function authorize(
   credentials: Credentials,
   keys: KeyRing,
   wallNowMs: number,
-): "granted" | Refusal {
-  const passwordsOf = (username: string): string[] =>
-    (access === "view" ? (["viewer", "publisher"] as const) : (["publisher"] as const)).flatMap((role) => {
-      const grant = findGrant(username, role, { keysOf: keys.keysOf, authSecret: keys.authSecret, wallNowMs });
-      return typeof grant === "object" && grant.stream === stream ? [grant.password] : [];
-    });
-
+): Proof | Refusal {
+  const proofsOf = (username: string): Proof[] => grants(stream, access, username, keys, wallNowMs);
   const { authorization, key: keyInQuery, expires } = credentials;
   const signature = authorization === undefined ? undefined : parseSignature(authorization);
   if (signature !== undefined) {
     const request = { ...credentials, ...signature };
-    if (!passwordsOf(signature.username).some((key) => isSignedBy(request, signature.digest, key))) {
-      return "wrong-credentials";
-    }
+    const proof = proofsOf(signature.username).find(({ password }) => isSignedBy(request, signature.digest, password));
+    if (proof === undefined) return "wrong-credentials";
     const isTimely = Math.abs(signature.time - wallNowMs / 1000) <= signatureToleranceSeconds;
-    return isTimely ? "granted" : "wrong-time";
+    return isTimely ? proof : "wrong-time";
   }
 
   const key = /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? keyInQuery;
@@ -60,5 +60,31 @@ export function authorize(
       ? (["viewer", "publisher"] as const).map((role) => timeLimitedUsername(stream, role, Number(expires)))
       : []),
   ];
-  return usernames.flatMap(passwordsOf).some((password) => sameSecret(key, password)) ? "granted" : "wrong-credentials";
+  return usernames.flatMap(proofsOf).find(({ password }) => sameSecret(key, password)) ?? "wrong-credentials";
+}
+
+/** Whether what let a request through still would: streams go, keys change, and time-limited credentials end. */
+export function isStillGood(
+  stream: string,
+  access: "view" | "publish",
+  { username, password }: Proof,
+  keys: KeyRing,
+  wallNowMs: number,
+): boolean {
+  return grants(stream, access, username, keys, wallNowMs).some((grant) => sameSecret(password, grant.password));
+}
+
+/** What may do `access` to the stream under this name. */
+function grants(
+  stream: string,
+  access: "view" | "publish",
+  username: string,
+  { keysOf, authSecret }: KeyRing,
+  wallNowMs: number,
+): Proof[] {
+  const roles = access === "view" ? (["viewer", "publisher"] as const) : (["publisher"] as const);
+  return roles.flatMap((role) => {
+    const grant = findGrant(username, role, { keysOf, authSecret, wallNowMs });
+    return typeof grant === "object" && grant.stream === stream ? [{ username, password: grant.password }] : [];
+  });
 }

@@ -4,13 +4,21 @@ import { prefixOf } from "../core/cidr.ts";
 import type { Clock } from "../core/clock.ts";
 import { signatureScheme, signatureToleranceSeconds } from "../core/signed-request.ts";
 import { createRateLimiter } from "../relay/rate-limiter.ts";
-import { authorize, type KeyRing, type Refusal } from "./authorize.ts";
+import { authorize, isStillGood, type KeyRing, type Refusal } from "./authorize.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** Lets requests through that show a key. */
 export interface Gate {
   /** Throws a problem, 401 or 429, unless the request may do `access` to `stream`. */
-  check(request: FastifyRequest, stream: string, access: "view" | "publish"): void;
+  check(request: FastifyRequest, stream: string, access: "view" | "publish"): Permit;
+}
+
+/** For what lasts longer than a request. */
+export interface Permit {
+  /** The address that the request came from; IPv6: its /64. */
+  readonly source: string;
+  /** Whether the key that was shown is still good. */
+  isGood(): boolean;
 }
 
 /**
@@ -59,7 +67,9 @@ export function createGate(keys: KeyRing, clock: Clock): Gate {
         ...(Buffer.isBuffer(request.body) && { body: request.body }),
       };
       const verdict = authorize(stream, access, credentials, keys, clock.wallNow());
-      if (verdict === "granted") return;
+      if (typeof verdict === "object") {
+        return { source, isGood: () => isStillGood(stream, access, verdict, keys, clock.wallNow()) };
+      }
       if (verdict === "wrong-credentials") limiter.take(source, now);
       throw new HttpProblem(401, "RELAY_REFUSED", messages[verdict], {
         headers: { "www-authenticate": `Bearer realm="punchcast", ${signatureScheme} realm="punchcast"` },

@@ -14,6 +14,7 @@ import { HttpProblem, problemOf, sendProblem } from "./problem.ts";
 import { addSdpRoutes, type SdpSource } from "./stream-sdp.ts";
 import { addWatchPage } from "./watch-page.ts";
 import { addWebRtcRoutes } from "./webrtc.ts";
+import { addDescribed } from "./webrtc-shapes.ts";
 
 /** What the HTTP port shows of a relay. */
 export interface HttpRelay extends KeyRing, SdpSource, HealthSource {}
@@ -108,9 +109,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   addHealthRoutes(app, relay);
   const gate = createGate(relay, clock);
   addSdpRoutes(app, relay, gate);
-  if (options.webRtc !== undefined) {
-    addWebRtcRoutes(app, options.webRtc, gate);
-    addWatchPage(app, options.webRtc, gate);
+  const { webRtc } = options;
+  if (webRtc !== undefined) {
+    addDescribed(app, (scope) => {
+      addWebRtcRoutes(scope, webRtc, gate);
+      addWatchPage(scope, webRtc, gate);
+    });
   }
   if (options.api !== undefined) await addApi(app, options.api, clock);
   addDescriptionRoutes(app);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { allowOrigins } from "./webrtc.ts";
+import { pageSchemas } from "./webrtc-shapes.ts";
 
 /** The page's files and what they are; they are the same for all streams, and hold no key. */
 const files = [
@@ -30,10 +31,10 @@ export function addWatchPage(app: FastifyInstance, webRtc: WebRtc, gate: Gate): 
   const html = read("watch.html");
   for (const { url, file, type } of files) {
     const bytes = read(file);
-    app.get(url, async (_request, reply) => reply.type(type).send(bytes));
+    app.get(url, { schema: { hide: true } }, async (_request, reply) => reply.type(type).send(bytes));
   }
 
-  app.get(page, async (_request, reply) => {
+  app.get(page, { schema: pageSchemas.page }, async (_request, reply) => {
     webRtc.prepare();
     return reply
       .type("text/html; charset=utf-8")
@@ -41,7 +42,7 @@ export function addWatchPage(app: FastifyInstance, webRtc: WebRtc, gate: Gate): 
       .send(html);
   });
 
-  app.get(`${page}/status`, { onRequest: allowOrigins }, async (request) => {
+  app.get(`${page}/status`, { schema: pageSchemas.status, onRequest: allowOrigins }, async (request) => {
     const { name } = paramsSchema.parse(request.params);
     gate.check(request, name, "view");
     return webRtc.status(name);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { WebRtc, WebRtcRefusal, WebRtcSession } from "../webrtc/web-rtc-types.ts";
 import type { Gate } from "./gate.ts";
 import { HttpProblem } from "./problem.ts";
-import { readTrickle } from "./trickle.ts";
+import { describeExchange } from "./webrtc-shapes.ts";
 
 /** The two directions: both are the same exchange of an offer for an answer. */
 const directions = [
@@ -33,7 +33,8 @@ const preflightSeconds = "86400";
  * WHEP (draft-ietf-wish-whep) and WHIP (RFC 9725), each with a key of the stream as Bearer token:
  *
  * - `POST /whep/NAME`: an offer (application/sdp) for an answer, 201 with the session's Location and ETag.
- * - `PATCH /whep/NAME/SESSION`: the browser's candidates (application/trickle-ice-sdpfrag). There are no ICE restarts.
+ * - `PATCH /whep/NAME/SESSION`: the browser's candidates (application/trickle-ice-sdpfrag), which are not needed: it speaks
+ *   first, and a public host learns its address by that. There are no ICE restarts.
  * - `DELETE /whep/NAME/SESSION`: the end.
  * - `OPTIONS`: what other hosts' pages may do.
  */
@@ -41,30 +42,31 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
   for (const { base, access, begin } of directions) {
     const endpoint = `/${base}/${name}`;
     const resource = `${endpoint}/${session}`;
+    const schemas = describeExchange(base);
 
-    app.post(endpoint, { onRequest: allowOrigins }, async (request, reply) => {
+    app.post(endpoint, { schema: schemas.post, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream } = paramsSchema.parse(request.params);
-      gate.check(request, stream, access);
+      const permit = gate.check(request, stream, access);
       needType(request, "application/sdp");
-      const begun = await webRtc[begin](stream, textOf(request.body));
+      const begun = await webRtc[begin](stream, textOf(request.body), permit);
       if ("kind" in begun) throw problemOf(begun, stream);
       return sendAnswer(reply, `/${base}/${stream}/${begun.id}`, begun);
     });
 
-    app.patch(resource, { onRequest: allowOrigins }, async (request, reply) => {
+    app.patch(resource, { schema: schemas.patch, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream, session: id } = paramsSchema.parse(request.params);
       gate.check(request, stream, access);
       needType(request, "application/trickle-ice-sdpfrag");
       needTag(request, id);
-      const { candidates } = readTrickle(textOf(request.body));
-      if (!webRtc.addCandidates(stream, id, candidates)) throw noSession();
+      needSession(webRtc, stream, id);
       return reply.code(204).send();
     });
 
-    app.delete(resource, { onRequest: allowOrigins }, async (request, reply) => {
+    app.delete(resource, { schema: schemas.delete, onRequest: allowOrigins }, async (request, reply) => {
       const { name: stream, session: id } = paramsSchema.parse(request.params);
       gate.check(request, stream, access);
-      if (!webRtc.end(stream, id)) throw noSession();
+      needSession(webRtc, stream, id);
+      webRtc.end(stream, id);
       return reply.code(204).send();
     });
 
@@ -72,7 +74,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       [endpoint, "POST, OPTIONS"],
       [resource, "PATCH, DELETE, OPTIONS"],
     ] as const) {
-      app.options(path, { onRequest: allowOrigins }, async (_request, reply) =>
+      app.options(path, { schema: { hide: true }, onRequest: allowOrigins }, async (_request, reply) =>
         reply
           .code(204)
           .headers({
@@ -87,6 +89,7 @@ export function addWebRtcRoutes(app: FastifyInstance, webRtc: WebRtc, gate: Gate
       app.route({
         method: ["GET", "PUT"],
         url: path,
+        schema: { hide: true },
         onRequest: allowOrigins,
         handler: async () => {
           throw new HttpProblem(405, "BAD_URL", `Only ${methods} are understood here.`, {
@@ -139,11 +142,15 @@ function problemOf(refusal: WebRtcRefusal, stream: string): HttpProblem {
 const offerProblems = {
   "no-media": "The offer has neither video nor audio: offer at least one of them.",
   "no-mid": "The offer's media have no a=mid lines: offer them as WebRTC does (RFC 9429).",
+  "too-many-lines": "The offer has more media lines than any browser makes: offer 16 at most.",
   "no-common-codec": "The offer has no codec that the relay carries: offer H.264, VP8, VP9, AV1 or Opus.",
 } as const;
 
-function noSession(): HttpProblem {
-  return new HttpProblem(404, "BAD_URL", "There is no such session (any more): POST an offer for another.");
+function needSession(webRtc: WebRtc, stream: string, id: string): void {
+  const found = webRtc.find(stream, id);
+  if (found === "there") return;
+  if (found === "kicked") throw new HttpProblem(403, "RELAY_REFUSED", "Whoever runs the relay has ended this session.");
+  throw new HttpProblem(404, "BAD_URL", "There is no such session (any more): POST an offer for another.");
 }
 
 function needType(request: FastifyRequest, type: string): void {

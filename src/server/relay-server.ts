@@ -14,6 +14,7 @@ import { createRelayCore, type Decision } from "../relay/relay-core.ts";
 import { checkStreams, createStream, type Stream } from "../relay/stream.ts";
 import { createPathMtu } from "../udp/path-mtu.ts";
 import { createDescriptions } from "./descriptions.ts";
+import type { Guests } from "./guests.ts";
 import { createLiveStreams } from "./live-streams.ts";
 import { displayAddress, localAddresses } from "./local-addresses.ts";
 import { createMediaDesk } from "./media-desk.ts";
@@ -88,6 +89,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   let isStarted = false;
   let applied: Promise<unknown> = started.promise;
   let journalled = "";
+  let guests: Guests | undefined;
 
   function carryOut({ changes, events }: Effects): void {
     const now = desk.take(changes);
@@ -177,7 +179,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     const carried = await readPlane();
     const uptimeMs = Math.round(clock.now() - startedAt);
     const figures = tally.report(core, carried, desk.fare);
-    return { event: "stats", uptimeMs, ...figures, sendErrors: ports.sendErrors() };
+    const counted = figures.streams.map((stream) => ({
+      ...stream,
+      ...(guests && { browsers: guests.counts(stream.name) }),
+    }));
+    return { event: "stats", uptimeMs, ...figures, streams: counted, sendErrors: ports.sendErrors() };
   }
 
   async function writeJournal(): Promise<void> {
@@ -235,13 +241,18 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     async viewers(stream) {
       const { holes: sent } = await readPlane();
       const holes = [...core.holes.values()].filter((hole) => stream === undefined || hole.stream.name === stream);
-      return listViewers({ holes, sent, reportOf: desk.reportOf, now: clock.now() });
+      const own = listViewers({ holes, sent, reportOf: desk.reportOf, now: clock.now() });
+      return [...own, ...(guests?.viewers(stream) ?? [])];
     },
 
     kick(stream, viewer) {
       const effects = core.kick(stream, viewer, clock.now());
       carryOut(effects);
-      return effects.events.length > 0;
+      return effects.events.length > 0 || guests?.kick(stream, viewer) === true;
+    },
+
+    adopt(those) {
+      guests = those;
     },
 
     readStats,

@@ -2,6 +2,7 @@ import type { DataPlaneName } from "../data-plane/data-plane.ts";
 import type { StreamOptions } from "../relay/stream.ts";
 import type { WireStream } from "../sdp/infer.ts";
 import type { Descriptions } from "./descriptions.ts";
+import type { Guests } from "./guests.ts";
 import type { StreamChanges } from "./live-streams.ts";
 import type { MediaDesk } from "./media-desk.ts";
 import type { ListeningStream, ServerEvent } from "./server-events.ts";
@@ -42,6 +43,8 @@ export interface Relay {
   viewers(stream?: string): Promise<Viewer[]>;
   /** Closes a viewer's holes and refuses it for a minute; false if there is no such viewer. Only another key keeps it out. */
   kick(stream: string, viewer: string): boolean;
+  /** Has `guests` listed, counted and kicked with the relay's own viewers from now on. */
+  adopt(guests: Guests): void;
   /** The figures that the `stats` event tells, now. */
   readStats(): Promise<ServerEvent & { event: "stats" }>;
   /** Has `listener` told everything from now on; the returned function takes that back. */

@@ -3,6 +3,7 @@ import type { IngestSnapshot, RestartKind } from "../media/ingest-statistics.ts"
 import type { RepairCounters } from "../media/relayed-track.ts";
 import type { ReportSummary } from "../media/report-aggregator.ts";
 import type { RelayEvent } from "../relay/events.ts";
+import type { GuestCounts } from "./guests.ts";
 
 /** One stream as it was started. */
 export interface ListeningStream {
@@ -49,6 +50,8 @@ export interface StreamStats extends Omit<StreamFare, "ingest"> {
   readonly holes: number;
   readonly in: readonly IngestCounters[];
   readonly out: Counters;
+  /** Browsers that watch or publish, which have no holes; absent if the relay serves none. */
+  readonly browsers?: GuestCounts;
   /**
    * How often the kernel did not send a packet to a hole, by reason, with planes that know. `queue-full` and `expired` are
    * among the drops; what has another reason user space sent instead.

@@ -24,10 +24,11 @@ export interface Viewer {
   /** See `viewerOf`. */
   readonly id: string;
   readonly stream: string;
-  /** By a key or time-limited credential, or by a bare punch. */
-  readonly by: "key" | "bare";
+  /** By a key or time-limited credential, by a bare punch, or in a browser, which has a key too. */
+  readonly by: "key" | "bare" | "browser";
   /** Since its oldest hole opened. */
   readonly watchingMs: number;
+  /** A browser has one for each track, all of the same address. */
   readonly holes: readonly ViewerHole[];
 }
 

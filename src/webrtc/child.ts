@@ -19,6 +19,12 @@ const releaseMs = 20;
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 const feeds = new Map<number, { readonly feed: Feed; readonly viewers: Map<string, Viewer> }>();
 const sessions = new Map<string, Viewer | Publisher>();
+/** RFC 7675 §5.1: who has not been heard for so long has not consented, and is gone, connected or not. */
+const silenceMs = 30_000;
+
+/** How often the relay is told how viewers fare. */
+const figuresMs = 1_000;
+
 /** Publishers that the relay has not let in yet. */
 const arriving = new Map<string, AbortController>();
 let library: Library | undefined;
@@ -129,9 +135,6 @@ function obey(message: ToChild): void {
     case "publish":
       openSession(message);
       break;
-    case "candidate":
-      guard(() => sessions.get(message.session)?.addCandidate(message.candidate, message.mid));
-      break;
     case "close":
       end(message.session);
       break;
@@ -142,16 +145,28 @@ pipe.on(
   "data",
   createFrameReader((frame) => {
     if (frame.kind === "message") obey(JSON.parse(frame.text));
-    else feeds.get(frame.feed)?.feed.push(frame.component, frame.bytes.slice(), systemClock.now() - frame.ageMs);
+    else
+      guard(() =>
+        feeds.get(frame.feed)?.feed.push(frame.component, frame.bytes.slice(), systemClock.now() - frame.ageMs),
+      );
   }),
 );
 const stopReleasing = scheduleEvery(systemClock, releaseMs, () => {
   const now = systemClock.now();
   for (const { feed } of feeds.values()) feed.release(now);
 });
+const stopFigures = scheduleEvery(systemClock, figuresMs, () => {
+  const now = systemClock.now();
+  for (const [session, { heardAt }] of [...sessions]) if (now - heardAt() > silenceMs) end(session);
+  const viewers = [...feeds.values()].flatMap((feed) =>
+    [...feed.viewers.values()].map((viewer) => viewer.figures(now)),
+  );
+  tell({ type: "figures", viewers });
+});
 
 function stop(): void {
   stopReleasing();
+  stopFigures();
   for (const session of [...sessions.keys()]) guard(() => sessions.get(session)?.close());
   // Its threads would outlive the event loop, and its own cleaning up can crash.
   process.exit(0);

@@ -41,14 +41,31 @@ export function encodeFrame(frame: Frame): Uint8Array {
   return bytes;
 }
 
-/** Cuts what comes out of the pipe into frames; returns what to call with each chunk. */
-export function createFrameReader(onFrame: (frame: Frame) => void): (chunk: Uint8Array) => void {
+/** The longest frame: 500 viewers' figures are a quarter of it. What says it is longer is no frame. */
+const frameMax = 1 << 20;
+
+/**
+ * Cuts what comes out of the pipe into frames; returns what to call with each chunk. `onNonsense` is told once of bytes that
+ * are no frames; what comes after them is left out.
+ */
+export function createFrameReader(
+  onFrame: (frame: Frame) => void,
+  onNonsense: () => void = () => {},
+): (chunk: Uint8Array) => void {
   let rest: Uint8Array = new Uint8Array(0);
+  let isOver = false;
   return (chunk) => {
+    if (isOver) return;
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
     while (bytes.length - at >= 4) {
-      const end = at + 4 + readUint32(bytes, at);
+      const length = readUint32(bytes, at);
+      if (length < headLength - 4 || length > frameMax) {
+        isOver = true;
+        onNonsense();
+        return;
+      }
+      const end = at + 4 + length;
       if (end > bytes.length) break;
       onFrame(decodeFrame(bytes.subarray(at, end)));
       at = end;

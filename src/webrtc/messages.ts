@@ -1,4 +1,5 @@
 import type { Endpoint } from "../core/address.ts";
+import type { ViewerReport } from "../media/report-aggregator.ts";
 import type { TrackFacts } from "../sdp/track-facts.ts";
 import type { AnsweredMedia } from "./negotiate.ts";
 
@@ -6,6 +7,25 @@ import type { AnsweredMedia } from "./negotiate.ts";
 export interface FedTrack extends TrackFacts {
   /** Of its RTP; its RTCP is the next one. */
   readonly component: number;
+}
+
+/** What one track of one browser got. */
+export interface LegFigures {
+  readonly component: number;
+  /** RTP, what was sent again included; `drops` could not be sent. */
+  readonly sent: { readonly packets: number; readonly bytes: number; readonly drops: number };
+  /** What the browser last said of it. Default: no report came. */
+  readonly report?: ViewerReport;
+}
+
+/** What one browser that watches got, since it connected. */
+export interface ViewerFigures {
+  readonly session: string;
+  /** The path that ICE chose: the browser's mapped address and the relay's, `host:port`; absent until it is known. */
+  readonly path?: { readonly mapped: string; readonly relay: string };
+  /** Since anything came from it. */
+  readonly silentMs: number;
+  readonly legs: readonly LegFigures[];
 }
 
 /** What the relay tells the process that speaks WebRTC. */
@@ -40,7 +60,6 @@ export type ToChild =
       readonly stream: string;
       readonly key: string;
     }
-  | { readonly type: "candidate"; readonly session: string; readonly candidate: string; readonly mid: string }
   | { readonly type: "close"; readonly session: string };
 
 /** What it tells the relay. */
@@ -52,6 +71,8 @@ export type FromChild =
   | { readonly type: "refused"; readonly session: string; readonly message: string }
   | { readonly type: "connected"; readonly session: string }
   | { readonly type: "closed"; readonly session: string }
+  /** Every second, be there viewers or not: a process that is silent has come to a standstill. */
+  | { readonly type: "figures"; readonly viewers: readonly ViewerFigures[] }
   /** A browser lacks a picture that is not in the cache. */
   | { readonly type: "want-key-frame"; readonly feed: number; readonly component: number }
   /** Pictures come in another order than they are shown, which browsers do not take from WebRTC. */

@@ -21,7 +21,10 @@ export interface OfferableTrack {
 }
 
 /** Why an offer cannot be answered. */
-export type OfferRefusal = "no-media" | "no-common-codec" | "no-mid";
+export type OfferRefusal = "no-media" | "no-common-codec" | "no-mid" | "too-many-lines";
+
+/** Lines of an offer: a picture and a sound, and some that a browser has left over from what it did before. */
+const linesMax = 16;
 
 /** Codecs that a browser may publish, since the relay's viewers can be told of them. */
 const publishable = ["H264", "VP8", "VP9", "AV1", "H265", "OPUS"];
@@ -64,6 +67,7 @@ function answerLines(
   offer: Sdp,
   choose: (media: SdpMedia) => { readonly format: SdpFormat; readonly component: number } | undefined,
 ): readonly AnsweredMedia[] | OfferRefusal {
+  if (offer.media.length > linesMax) return "too-many-lines";
   const answered: AnsweredMedia[] = [];
   for (const [i, media] of offer.media.entries()) {
     if (media.kind !== "audio" && media.kind !== "video") continue;

@@ -1,12 +1,16 @@
 import { rtcpPacketsOf } from "../media/relayed-track.ts";
 import { createRepairBudget } from "../media/repair-budget.ts";
+import { createReportAggregator } from "../media/report-aggregator.ts";
 import type { StreamCache } from "../media/stream-cache.ts";
 import { ntpFromWallMs } from "../rtp/ntp.ts";
 import { createRateMeter } from "../rtp/rate-meter.ts";
 import { encodeRtcp } from "../rtp/rtcp/compound.ts";
+import type { ReportBlock } from "../rtp/rtcp/report-block.ts";
+import type { SenderReport } from "../rtp/rtcp/sender-report.ts";
 import { describeSource } from "../rtp/rtcp/source-description.ts";
 import { readUint16, readUint32, writeUint16, writeUint32 } from "../rtp/wire.ts";
 import type { Lane } from "./lane.ts";
+import type { LegFigures } from "./messages.ts";
 
 /** One track of one browser. */
 export interface OutletOptions {
@@ -19,7 +23,8 @@ export interface OutletOptions {
   /** Random beginnings (RFC 3550 §5.1), 16 and 32 bits. */
   readonly firstSequenceNumber: number;
   readonly timestampOffset: number;
-  readonly send: (bytes: Uint8Array) => void;
+  /** False: it could not be sent. */
+  readonly send: (bytes: Uint8Array) => boolean;
   /** The browser lacks a picture that the cache cannot show it. */
   readonly wantKeyFrame: () => void;
 }
@@ -33,7 +38,9 @@ export interface Outlet {
   /** Takes the browser's RTCP. */
   onRtcp(bytes: Uint8Array, now: number): void;
   /** A sender report that ties `wallMs` (ms since 1970) to the lane's `timestamp`; nothing while it is catching up. */
-  report(wallMs: number, timestamp: number): void;
+  report(wallMs: number, timestamp: number, now: number): void;
+  /** What was sent and what the browser said of it. */
+  figures(now: number): LegFigures;
 }
 
 /**
@@ -58,7 +65,7 @@ const memory = 2_048;
 /** Begins at the cache's last key frame, if it has one, with the next packet otherwise; sound begins with the next. */
 export function createOutlet(options: OutletOptions): Outlet {
   const { lane, cache, payloadType, ssrc, timestampOffset, send } = options;
-  const { component, kind } = lane.track;
+  const { component, kind, clockRate } = lane.track;
   const meter = createRateMeter();
   const budget = createRepairBudget({ rate: meter });
   const sentIds = new Int32Array(memory).fill(-1);
@@ -79,6 +86,8 @@ export function createOutlet(options: OutletOptions): Outlet {
   let intervalMs = replayIntervalMs;
   let packets = 0;
   let octets = 0;
+  const sent = { packets: 0, bytes: 0, drops: 0 };
+  const said = createReportAggregator({ clockRate: () => clockRate });
 
   function beginPast(now: number): boolean {
     const start = kind === "video" ? cache.start(component) : undefined;
@@ -143,7 +152,10 @@ export function createOutlet(options: OutletOptions): Outlet {
     writeUint16(bytes, 2, sequence);
     writeUint32(bytes, 4, timestamp);
     writeUint32(bytes, 8, ssrc);
-    send(bytes);
+    if (send(bytes)) {
+      sent.packets += 1;
+      sent.bytes += bytes.length;
+    } else sent.drops += 1;
   }
 
   function resend(sequence: number, now: number): void {
@@ -154,6 +166,10 @@ export function createOutlet(options: OutletOptions): Outlet {
     if (packet === undefined || packet.next !== id + 1) return;
     if (budget.take(ssrc, sequence, packet.bytes.length, now) !== "send") return;
     write(packet.bytes, sequence, sentTimestamps[slot] ?? 0);
+  }
+
+  function onReports(blocks: readonly ReportBlock[], now: number): void {
+    for (const block of blocks) if (block.ssrc === ssrc) said.onReport("", block, now);
   }
 
   function onPictureLost(now: number): void {
@@ -192,20 +208,24 @@ export function createOutlet(options: OutletOptions): Outlet {
         if (packet.type === "nack" && packet.mediaSsrc === ssrc) {
           for (const number of packet.sequenceNumbers.slice(0, memory)) resend(number, now);
         } else if (packet.type === "pli" && packet.mediaSsrc === ssrc) onPictureLost(now);
+        else if (packet.type === "receiver-report" || packet.type === "sender-report") onReports(packet.reports, now);
         else if (packet.type === "fir" && packet.requests.some((request) => request.ssrc === ssrc)) onPictureLost(now);
       }
     },
 
-    report(wallMs, timestamp) {
+    report(wallMs, timestamp, now) {
       if (past !== undefined || packets === 0) return;
       const rtpTimestamp = (timestamp + timestampOffset) >>> 0;
       const counts = { packetCount: packets >>> 0, octetCount: octets >>> 0 };
-      send(
-        encodeRtcp([
-          { type: "sender-report", ssrc, ntp: ntpFromWallMs(wallMs), rtpTimestamp, ...counts, reports: [] },
-          describeSource(ssrc, options.cname),
-        ]),
-      );
+      const report: SenderReport = {
+        ...{ type: "sender-report", ssrc, ntp: ntpFromWallMs(wallMs), rtpTimestamp, ...counts, reports: [] },
+      };
+      if (send(encodeRtcp([report, describeSource(ssrc, options.cname)]))) said.onSenderReport(report, now);
+    },
+
+    figures(now) {
+      const report = said.viewer("", now);
+      return { component, sent: { ...sent }, ...(report && { report }) };
     },
   };
 }

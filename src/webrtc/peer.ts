@@ -1,4 +1,5 @@
 import type { Audio, PeerConnection, Track, Video } from "node-datachannel";
+import { formatEndpoint, normalizeAddress } from "../core/address.ts";
 import type { AnsweredMedia } from "./negotiate.ts";
 
 /** The library, loaded. */
@@ -8,7 +9,8 @@ export type Library = typeof import("node-datachannel");
 export interface Peer {
   /** By mid. */
   readonly tracks: ReadonlyMap<string, Track>;
-  addCandidate(candidate: string, mid: string): void;
+  /** The path that ICE chose, `host:port` each; `undefined` until it has. */
+  path(): { readonly mapped: string; readonly relay: string } | undefined;
   close(): void;
 }
 
@@ -80,7 +82,10 @@ export function openPeer(options: PeerOptions): Peer {
 
   return {
     tracks,
-    addCandidate: (candidate, mid) => connection.addRemoteCandidate(candidate, mid),
+    path() {
+      const pair = connection.getSelectedCandidatePair();
+      return pair === null ? undefined : { mapped: written(pair.remote), relay: written(pair.local) };
+    },
     close() {
       isOver = true;
       // Tracks before their connection: the library crashes if it outlives references the other way round.
@@ -88,6 +93,10 @@ export function openPeer(options: PeerOptions): Peer {
       guard(() => connection.close());
     },
   };
+}
+
+function written({ address, port }: { readonly address: string; readonly port: number }): string {
+  return formatEndpoint({ address: normalizeAddress(address) ?? address, port });
 }
 
 function describe({ library, direction, ssrcOf, cname }: PeerOptions, answered: AnsweredMedia): Audio | Video {
@@ -106,11 +115,15 @@ function describe({ library, direction, ssrcOf, cname }: PeerOptions, answered: 
   return media;
 }
 
-/** Runs what a callback does; what fails in it is said and goes no further. */
+/** Failures that are said aloud: enough to see what it is, and not a line for each packet of somebody who knows how. */
+let failuresToTell = 20;
+
+/** Runs what a callback does; what fails in it is said, the first times, and goes no further. */
 export function guard(task: () => void): void {
   try {
     task();
   } catch (error) {
-    process.stderr.write(`WebRTC: ${error instanceof Error ? error.message : error}\n`);
+    failuresToTell -= 1;
+    if (failuresToTell >= 0) process.stderr.write(`WebRTC: ${error instanceof Error ? error.message : error}\n`);
   }
 }

@@ -14,7 +14,8 @@ import { guard, type Library, openPeer, type Peer } from "./peer.ts";
 
 /** A browser, or OBS, that publishes. */
 export interface Publisher {
-  addCandidate(candidate: string, mid: string): void;
+  /** When anything last came from it, or when it was let in. */
+  heardAt(): number;
   close(): void;
 }
 
@@ -66,6 +67,7 @@ export async function openPublisher(options: PublisherOptions): Promise<Publishe
       .map(({ mid }) => [mid, createParameterSetCollector("H264")]),
   );
   let told = "";
+  let heardAt = clock.now();
 
   /** Tells what is published when it is known, or has changed. */
   function describeAll(): void {
@@ -101,6 +103,7 @@ export async function openPublisher(options: PublisherOptions): Promise<Publishe
       ssrcOf: () => 0,
       onOpen: options.onConnected,
       onMessage(mid, bytes) {
+        heardAt = clock.now();
         const answered = carried.find((each) => each.mid === mid);
         if (answered !== undefined) onMedia(answered, bytes);
       },
@@ -126,7 +129,7 @@ export async function openPublisher(options: PublisherOptions): Promise<Publishe
     await transport.close();
     throw error;
   }
-  const { tracks, addCandidate, close } = peer;
+  const { tracks, close } = peer;
   describeAll();
 
   const stopEstimates = scheduleEvery(clock, estimateMs, () => {
@@ -137,7 +140,7 @@ export async function openPublisher(options: PublisherOptions): Promise<Publishe
   });
 
   return {
-    addCandidate,
+    heardAt: () => heardAt,
     close() {
       stopEstimates();
       close();

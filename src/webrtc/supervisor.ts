@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, scheduleEvery } from "../core/clock.ts";
 import { createFrameReader, encodeFrame, type Frame } from "./frames.ts";
 import type { FromChild, ToChild } from "./messages.ts";
 
@@ -35,6 +35,14 @@ const waitingMax = 8 << 20;
 /** Starts a second it may die in before it is left dead for a while, so that a crash at start does not keep a core busy. */
 const restartMs = 1_000;
 
+/**
+ * Ticks without a word after which it counts as hung and is killed: it speaks every second. Fewer, and a machine that stands
+ * still for a while would cut browsers off; more, and they would wait for longer. Ticks and not time, since a relay that
+ * stood still itself has not read yet what was said meanwhile.
+ */
+const silentTicksMax = 10;
+const tickMs = 1_000;
+
 /** How long it has to come up, and to end. */
 const startMs = 5_000;
 const endMs = 500;
@@ -62,10 +70,16 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const cancel = clock.schedule(startMs, () => gate.reject(new Error("it did not start in time")));
     const settle = (): void => cancel();
     gate.promise.then(settle, settle);
+    let silentTicks = 0;
+    const stopTicks = scheduleEvery(clock, tickMs, () => {
+      silentTicks += 1;
+      if (silentTicks > silentTicksMax) child.kill("SIGKILL");
+    });
     let gone = false;
     const onEnd = (why: string): void => {
       if (gone) return;
       gone = true;
+      stopTicks();
       gate.reject(new Error(why));
       if (running?.child === child) running = undefined;
       if (!isClosed) onGone(why);
@@ -75,13 +89,17 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     pipe.on("error", () => {});
     pipe.on(
       "data",
-      createFrameReader((frame) => {
-        if (frame.kind !== "message") return;
-        const message: FromChild = JSON.parse(frame.text);
-        if (message.type === "ready") gate.resolve();
-        else if (message.type === "failed") gate.reject(new Error(message.message));
-        onMessage(message);
-      }),
+      createFrameReader(
+        (frame) => {
+          silentTicks = 0;
+          const message = frame.kind === "message" ? readMessage(frame.text) : undefined;
+          if (message?.type === "ready") gate.resolve();
+          else if (message?.type === "failed") gate.reject(new Error(message.message));
+          if (message !== undefined) onMessage(message);
+        },
+        // What has written over its own memory may say anything; nothing of it is worth keeping.
+        () => child.kill("SIGKILL"),
+      ),
     );
     isFull = false;
     write(pipe, { kind: "message", text: JSON.stringify(options.start()) });
@@ -108,7 +126,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
 
     tell(message) {
-      if (running !== undefined) write(running.pipe, { kind: "message", text: JSON.stringify(message) });
+      if (running === undefined) return;
+      write(running.pipe, { kind: "message", text: JSON.stringify(message) });
+      if (running.pipe.writableLength > 2 * waitingMax) running.child.kill("SIGKILL");
     },
 
     packet(feed, component, bytes, ageMs) {
@@ -131,4 +151,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       cancel();
     },
   };
+}
+
+function readMessage(text: string): FromChild | undefined {
+  try {
+    return JSON.parse(text) as FromChild;
+  } catch {
+    return undefined;
+  }
 }

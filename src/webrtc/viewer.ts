@@ -1,6 +1,7 @@
 import { type Clock, scheduleEvery } from "../core/clock.ts";
 import { type Random, randomUint32 } from "../core/random.ts";
 import type { Feed } from "./feed.ts";
+import type { ViewerFigures } from "./messages.ts";
 import type { AnsweredMedia } from "./negotiate.ts";
 import { createOutlet, type Outlet } from "./outlet.ts";
 import { type Library, openPeer, type Peer } from "./peer.ts";
@@ -9,7 +10,9 @@ import { type Library, openPeer, type Peer } from "./peer.ts";
 export interface Viewer {
   /** The feed's lane of this component has grown. */
   pump(component: number): void;
-  addCandidate(candidate: string, mid: string): void;
+  figures(now: number): ViewerFigures;
+  /** When anything last came from the browser, or when it was let in. */
+  heardAt(): number;
   close(): void;
 }
 
@@ -44,6 +47,7 @@ export function openViewer(options: ViewerOptions): Viewer {
   const outlets = new Map<number, Outlet>();
   let stopStep: (() => void) | undefined;
   let isConnected = false;
+  let heardAt = clock.now();
 
   function step(): void {
     stopStep = undefined;
@@ -76,7 +80,8 @@ export function openViewer(options: ViewerOptions): Viewer {
           firstSequenceNumber: randomUint32(random) & 0x7fff,
           timestampOffset: randomUint32(random),
           send: (bytes) => {
-            if (track.isOpen()) track.sendMessageBinary(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+            const { buffer, byteOffset, length } = bytes;
+            return track.isOpen() && track.sendMessageBinary(Buffer.from(buffer, byteOffset, length));
           },
           wantKeyFrame: () => options.wantKeyFrame(component),
         }),
@@ -86,6 +91,7 @@ export function openViewer(options: ViewerOptions): Viewer {
       drive();
     },
     onMessage(mid, bytes) {
+      heardAt = clock.now();
       const component = media.find((each) => each.mid === mid)?.component ?? -1;
       const outlet = outlets.get(component);
       outlet?.onRtcp(bytes, clock.now());
@@ -97,13 +103,18 @@ export function openViewer(options: ViewerOptions): Viewer {
     const now = clock.now();
     for (const [component, outlet] of outlets) {
       const instant = feed.instant(component, now);
-      if (instant !== undefined) outlet.report(instant.wallMs, instant.timestamp);
+      if (instant !== undefined) outlet.report(instant.wallMs, instant.timestamp, now);
     }
   });
 
   return {
     pump: (component) => outlets.get(component)?.pump(clock.now()),
-    addCandidate: peer.addCandidate,
+    heardAt: () => heardAt,
+    figures(now) {
+      const path = peer.path();
+      const legs = Array.from(outlets.values(), (outlet) => outlet.figures(now));
+      return { session: options.session, silentMs: Math.round(now - heardAt), legs, ...(path && { path }) };
+    },
     close() {
       stopStep?.();
       stopReports();

@@ -2,6 +2,7 @@ import type { Endpoint } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { WireTrack } from "../sdp/infer.ts";
 import type { Sdp } from "../sdp/session.ts";
+import type { LegFigures } from "./messages.ts";
 import type { OfferRefusal } from "./negotiate.ts";
 import type { TrackOutlook } from "./playable.ts";
 
@@ -35,9 +36,52 @@ export interface WebRtcOptions {
   readonly bindAddress?: string | undefined;
   /** IP literals that answers name beside the bound ones. */
   readonly publicAddresses?: readonly string[];
+  readonly limits: WebRtcLimits;
   readonly clock: Clock;
   /** Told what goes wrong, in a sentence. */
   readonly warn: (message: string) => void;
+  /** What the process runs. Default: child.ts. For tests. */
+  readonly entry?: string;
+}
+
+/** Sessions at a time, viewers and publishers together. */
+export interface WebRtcLimits {
+  readonly perAddress: number;
+  readonly perStream: number;
+  readonly total: number;
+}
+
+/** Who asks for a session. */
+export interface WebRtcAsker {
+  /** The address it asks from, or its prefix: those of one share a limit. */
+  readonly source: string;
+  /** Whether its key still lets it do this. Asked every few seconds; who has none any more is out. */
+  isGood(): boolean;
+}
+
+/** A browser that watches. */
+export interface BrowserViewer {
+  /** What it is kicked by. */
+  readonly id: string;
+  readonly stream: string;
+  /** Since it connected. */
+  readonly watchingMs: number;
+  /** Since anything came from it. */
+  readonly silentMs: number;
+  /** The path that ICE chose, `host:port` each: its mapped address, the relay's. */
+  readonly path?: { readonly mapped: string; readonly relay: string };
+  /** By track. */
+  readonly legs: readonly LegFigures[];
+}
+
+/** The browsers of a stream. */
+export interface BrowserCounts {
+  readonly viewers: number;
+  readonly publishers: number;
+  /** To all viewers, since the relay started. */
+  readonly sent: LegFigures["sent"];
+  /** 0-1, of the viewer who fares worst. */
+  readonly worstLossFraction: number;
 }
 
 /** Why a browser is not served. */
@@ -68,18 +112,17 @@ export interface WebRtc {
   prepare(): void;
   status(stream: string): WebRtcStatus;
   /** @throws PunchcastError BAD_SDP */
-  view(stream: string, offer: string): Promise<WebRtcSession | WebRtcRefusal>;
+  view(stream: string, offer: string, asker: WebRtcAsker): Promise<WebRtcSession | WebRtcRefusal>;
   /** @throws PunchcastError BAD_SDP */
-  publish(stream: string, offer: string): Promise<WebRtcSession | WebRtcRefusal>;
-  /** Takes candidates of the browser; false if there is no such session. */
-  addCandidates(
-    stream: string,
-    session: string,
-    candidates: readonly { readonly candidate: string; readonly mid: string }[],
-  ): boolean;
-  /** Ends a session; false if there is none. */
-  end(stream: string, session: string): boolean;
-  /** Browsers connected now, stream by stream. */
-  sessions(): ReadonlyMap<string, { readonly viewers: number; readonly publishers: number }>;
+  publish(stream: string, offer: string, asker: WebRtcAsker): Promise<WebRtcSession | WebRtcRefusal>;
+  /** Whether there is a session, or there was one until it was kicked, a minute ago at most. */
+  find(stream: string, session: string): "there" | "kicked" | "unknown";
+  /** Ends a session, if it is there. */
+  end(stream: string, session: string): void;
+  /** Ends a viewer's session, which it learns when it next asks; false if there is none. */
+  kick(stream: string, viewer: string): boolean;
+  /** Browsers that watch, of one stream or of all. */
+  viewers(stream?: string): BrowserViewer[];
+  counts(stream: string): BrowserCounts;
   close(): Promise<void>;
 }

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
+import { scheduleEvery } from "../core/clock.ts";
 import { readSdp } from "../sdp/session.ts";
+import { cleanOffer } from "./clean-offer.ts";
 import type { FedTrack, FromChild } from "./messages.ts";
 import { type AnsweredMedia, answerPublisher, answerViewer, type OfferRefusal } from "./negotiate.ts";
 import { playable } from "./playable.ts";
+import { createSessions, nameOf, type Session } from "./sessions.ts";
 import { createSupervisor } from "./supervisor.ts";
-import type { WebRtc, WebRtcOptions, WebRtcRefusal, WebRtcSession } from "./web-rtc-types.ts";
+import type { WebRtc, WebRtcAsker, WebRtcOptions, WebRtcRefusal, WebRtcSession } from "./web-rtc-types.ts";
 
 /** How long the answer may take: gathering addresses takes milliseconds. */
 const answerMs = 3_000;
@@ -12,16 +15,11 @@ const answerMs = 3_000;
 /** How long a publisher's tracks are waited for: it takes seconds to be sure of a codec, and one may never begin. */
 const settleMs = 5_000;
 
-/** Sessions at a time: what one core carries at 2 Mbit/s each is about fifty; more than some times that is an attack. */
-const sessionsMax = 500;
+/** How often keys are looked at again: as often as viewers in STUN show theirs. */
+const lookMs = 5_000;
 
-interface Session {
-  readonly stream: string;
-  readonly role: "viewer" | "publisher";
-  readonly feed: number | undefined;
-  readonly answered: PromiseWithResolvers<string>;
-  isConnected: boolean;
-}
+/** How long a kicked session is remembered: its page asks within seconds, is told, and gives up. */
+const kickedMs = 60_000;
 
 interface OpenFeed {
   readonly stream: string;
@@ -35,20 +33,21 @@ interface OpenFeed {
 /** Nothing is started until the first browser comes. */
 export function createWebRtc(options: WebRtcOptions): WebRtc {
   const { source, clock, port, bindAddress, publicAddresses = [], warn } = options;
-  const sessions = new Map<string, Session>();
+  const sessions = createSessions(options.limits);
+  /** Until when each is remembered. */
+  const kicked = new Map<string, number>();
   const feeds = new Map<string, OpenFeed>();
   const bFrames = new Map<string, ReadonlySet<number>>();
   let lastFeed = 0;
   let failure: string | undefined;
 
   const supervisor = createSupervisor({
-    clock,
+    ...{ clock, ...(options.entry !== undefined && { entry: options.entry }) },
     start: () => ({ type: "start", port, publicAddresses, ...(bindAddress !== undefined && { bindAddress }) }),
     onMessage,
     onGone(why) {
       if (failure === undefined) warn(`Browsers were cut off and connect again by themselves: ${why}.`);
-      for (const { answered } of sessions.values()) answered.reject(new Error(why));
-      sessions.clear();
+      for (const id of [...sessions.all.keys()]) sessions.remove(id)?.answered.reject(new Error(why));
       for (const feed of feeds.values()) feed.stopListening();
       feeds.clear();
     },
@@ -57,17 +56,19 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
   function onMessage(message: FromChild): void {
     switch (message.type) {
       case "answer":
-        sessions.get(message.session)?.answered.resolve(message.sdp);
+        sessions.all.get(message.session)?.answered.resolve(message.sdp);
         break;
       case "refused":
-        sessions.get(message.session)?.answered.reject(new Error(message.message));
-        if (sessions.get(message.session)?.role === "publisher") warn(`A browser cannot publish: ${message.message}`);
+        sessions.all.get(message.session)?.answered.reject(new Error(message.message));
+        if (sessions.all.get(message.session)?.role === "publisher")
+          warn(`A browser cannot publish: ${message.message}`);
         break;
-      case "connected": {
-        const session = sessions.get(message.session);
-        if (session !== undefined) session.isConnected = true;
+      case "connected":
+        sessions.connected(message.session, clock.now());
         break;
-      }
+      case "figures":
+        sessions.take(message.viewers);
+        break;
       case "closed":
         forget(message.session);
         break;
@@ -96,7 +97,7 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
   const feedOf = (number: number): OpenFeed | undefined => [...feeds.values()].find((feed) => feed.number === number);
 
   function describe(id: string, sdp: string): void {
-    const session = sessions.get(id);
+    const session = sessions.all.get(id);
     if (session === undefined) return;
     try {
       source.describe(session.stream, sdp);
@@ -106,11 +107,10 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
   }
 
   function forget(id: string): void {
-    const session = sessions.get(id);
+    const session = sessions.remove(id);
     if (session === undefined) return;
-    sessions.delete(id);
     session.answered.reject(new Error("it ended"));
-    const isFeedUsed = [...sessions.values()].some(({ feed }) => feed === session.feed);
+    const isFeedUsed = [...sessions.all.values()].some(({ feed }) => feed === session.feed);
     if (session.feed === undefined || isFeedUsed) return;
     const feed = feedOf(session.feed);
     if (feed !== undefined) endFeed(feed);
@@ -139,39 +139,49 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
     return feed;
   }
 
-  async function isReady(): Promise<WebRtcRefusal | undefined> {
+  async function whyNotReady(): Promise<WebRtcRefusal | undefined> {
     if (failure !== undefined) return { kind: "unavailable", message: failure };
-    if (sessions.size >= sessionsMax)
-      return { kind: "unavailable", message: `${sessionsMax} browsers are connected already` };
     try {
       await supervisor.ready();
       return undefined;
     } catch (error) {
-      return { kind: "unavailable", message: messageOf(error) };
+      return { kind: "unavailable", message: failure ?? messageOf(error) };
     }
   }
 
+  function whyFull(stream: string, { source: address }: WebRtcAsker): WebRtcRefusal | undefined {
+    const message = sessions.refusal(stream, address);
+    return message === undefined ? undefined : { kind: "unavailable", message };
+  }
+
   async function begin(
-    stream: string,
-    role: Session["role"],
-    feed: number | undefined,
+    wanted: Pick<Session, "stream" | "role" | "feed" | "asker">,
     tell: (id: string) => void,
   ): Promise<WebRtcSession | WebRtcRefusal> {
     const id = randomBytes(16).toString("hex");
-    const answered = Promise.withResolvers<string>();
-    sessions.set(id, { stream, role, feed, answered, isConnected: false });
+    const { answered } = sessions.add({ id, ...wanted });
     const cancel = clock.schedule(answerMs, () => answered.reject(new Error("the answer took too long")));
     tell(id);
     try {
       return { id, answer: await answered.promise };
     } catch (error) {
-      supervisor.tell({ type: "close", session: id });
-      forget(id);
+      close(id);
       return { kind: "unavailable", message: messageOf(error) };
     } finally {
       cancel();
     }
   }
+
+  function close(id: string): void {
+    supervisor.tell({ type: "close", session: id });
+    forget(id);
+  }
+
+  const stopLooking = scheduleEvery(clock, lookMs, () => {
+    for (const { id, asker } of [...sessions.all.values()]) if (!asker.isGood()) close(id);
+    for (const [id, until] of kicked) if (until <= clock.now()) kicked.delete(id);
+    for (const stream of bFrames.keys()) if (source.componentsOf(stream) === undefined) bFrames.delete(stream);
+  });
 
   const outlookOf = (stream: string): ReturnType<typeof playable> =>
     playable(source.sdp(stream), source.wire(stream)?.tracks ?? [], bFrames.get(stream));
@@ -193,62 +203,62 @@ export function createWebRtc(options: WebRtcOptions): WebRtc {
       return { live, tracks: outlookOf(stream).outlook };
     },
 
-    async view(stream, text) {
-      const offer = readSdp(text);
+    async view(stream, text, asker) {
+      const offer = cleanOffer(text);
+      const wanted = readSdp(offer);
       if (!source.isLive(stream) || !source.isSeen) return { kind: "not-live" };
       const { tracks, outlook } = outlookOf(stream);
-      const media = answerViewer(offer, tracks);
+      const media = answerViewer(wanted, tracks);
       // Who asks again in a moment gets all tracks, who is let in now only those that are known.
       const isYoung = (source.wire(stream)?.liveMs ?? 0) < settleMs;
       if (isYoung && outlook.some(({ plays }) => plays === "not-yet")) return { kind: "not-playable", outlook };
       if (tracks.length === 0 || media === "no-common-codec") return { kind: "not-playable", outlook };
       if (isBad(media)) return { kind: "bad-offer", reason: media };
-      const refusal = await isReady();
+      const refusal = (await whyNotReady()) ?? whyFull(stream, asker);
       if (refusal !== undefined) return refusal;
       const feed = openFeed(stream, tracks);
-      return begin(stream, "viewer", feed.number, (session) =>
-        supervisor.tell({ type: "view", session, feed: feed.number, offer: text, media }),
+      return begin({ stream, role: "viewer", feed: feed.number, asker }, (session) =>
+        supervisor.tell({ type: "view", session, feed: feed.number, offer, media }),
       );
     },
 
-    async publish(stream, text) {
-      const offer = readSdp(text);
-      const media = answerPublisher(offer, source.componentsOf(stream) ?? 0);
+    async publish(stream, text, asker) {
+      const offer = cleanOffer(text);
+      const media = answerPublisher(readSdp(offer), source.componentsOf(stream) ?? 0);
       if (isBad(media)) return { kind: "bad-offer", reason: media };
       const key = source.publishKeyOf(stream) ?? "";
-      const refusal = await isReady();
+      const refusal = (await whyNotReady()) ?? whyFull(stream, asker);
       if (refusal !== undefined) return refusal;
-      return begin(stream, "publisher", undefined, (session) =>
-        supervisor.tell({ type: "publish", session, offer: text, media, relay: source.punch, stream, key }),
+      return begin({ stream, role: "publisher", feed: undefined, asker }, (session) =>
+        supervisor.tell({ type: "publish", session, offer, media, relay: source.punch, stream, key }),
       );
     },
 
-    addCandidates(stream, session, candidates) {
-      if (sessions.get(session)?.stream !== stream) return false;
-      for (const each of candidates) supervisor.tell({ type: "candidate", session, ...each });
-      return true;
+    find(stream, session) {
+      if (kicked.has(session)) return "kicked";
+      return sessions.all.get(session)?.stream === stream ? "there" : "unknown";
     },
 
     end(stream, session) {
-      if (sessions.get(session)?.stream !== stream) return false;
-      supervisor.tell({ type: "close", session });
-      forget(session);
+      if (sessions.all.get(session)?.stream === stream) close(session);
+    },
+
+    kick(stream, viewer) {
+      const found = sessions.viewers(stream, clock.now()).find(({ id }) => id === viewer);
+      const session = found && [...sessions.all.keys()].find((id) => nameOf(id) === found.id);
+      if (session === undefined) return false;
+      kicked.set(session, clock.now() + kickedMs);
+      close(session);
       return true;
     },
 
-    sessions() {
-      const counts = new Map<string, { viewers: number; publishers: number }>();
-      for (const { stream, role, isConnected } of sessions.values()) {
-        if (!isConnected) continue;
-        const count = counts.get(stream) ?? { viewers: 0, publishers: 0 };
-        counts.set(stream, count);
-        if (role === "viewer") count.viewers += 1;
-        else count.publishers += 1;
-      }
-      return counts;
-    },
+    viewers: (stream) => sessions.viewers(stream, clock.now()),
+    counts: sessions.counts,
 
-    close: () => supervisor.close(),
+    close() {
+      stopLooking();
+      return supervisor.close();
+    },
   };
 }
 

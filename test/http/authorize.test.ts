@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signRequest } from "../../src/core/signed-request.ts";
-import { authorize, type Credentials } from "../../src/http/authorize.ts";
+import { authorize, type Credentials, isStillGood } from "../../src/http/authorize.ts";
 import { timeLimitedPassword } from "../../src/relay/credentials.ts";
 import { publishKey, viewKey } from "../support/punch-request.ts";
 import { authSecret, fakeRelay } from "./support.ts";
@@ -10,7 +10,8 @@ const now = 1_700_000_000;
 const plain = { method: "GET", target: "/streams/live.sdp" };
 
 function ask(access: "view" | "publish", credentials: Partial<Credentials>, stream = "live"): string {
-  return authorize(stream, access, { ...plain, ...credentials }, fakeRelay(), now * 1000);
+  const verdict = authorize(stream, access, { ...plain, ...credentials }, fakeRelay(), now * 1000);
+  return typeof verdict === "object" ? "granted" : verdict;
 }
 
 /** A signed request's header. */
@@ -62,4 +63,29 @@ test("time-limited credentials, signed or as they are, until they end and in the
   assert.equal(ask("view", signed(over.username, over.password)), "wrong-credentials");
   assert.equal(ask("view", { key: over.password, expires: over.expires }), "wrong-credentials");
   assert.equal(ask("view", { key: view.password, expires: "soon" }), "wrong-credentials");
+});
+
+test("what was proven holds until the key is another, the time is over, or the stream is gone", () => {
+  const relay = fakeRelay();
+  const prove = (credentials: Partial<Credentials>): { username: string; password: string } => {
+    const proof = authorize("live", "view", { ...plain, ...credentials }, relay, now * 1000);
+    assert.ok(typeof proof === "object");
+    return proof;
+  };
+  const { password, expires } = timed(60);
+  const [own, limited, signature] = [{ key: viewKey }, { key: password, expires }, signed("live", viewKey)].map(prove);
+  const later = (now + 30) * 1000;
+  for (const proof of [own, limited, signature]) {
+    assert.ok(proof !== undefined && isStillGood("live", "view", proof, relay, later));
+    assert.equal(isStillGood("live", "publish", proof, relay, later), false);
+    assert.equal(
+      isStillGood("live", "view", proof, { ...relay, keysOf: () => undefined, authSecret: "x" }, later),
+      false,
+    );
+  }
+  assert.ok(own !== undefined && limited !== undefined && signature !== undefined);
+  assert.equal(isStillGood("live", "view", limited, relay, (now + 61) * 1000), false);
+  assert.equal(isStillGood("live", "view", signature, relay, (now + 86_400) * 1000), true);
+  const rotated = { ...relay, keysOf: () => ({ viewKey: "another-key", publishKey }) };
+  assert.equal(isStillGood("live", "view", own, rotated, later), false);
 });

@@ -1,46 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { createHttpServer } from "../../src/http/http-server.ts";
-import { readTrickle } from "../../src/http/trickle.ts";
-import { readSdp } from "../../src/sdp/session.ts";
-import type { WebRtc, WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
+import type { WebRtcRefusal } from "../../src/webrtc/web-rtc-types.ts";
 import { withCleanup } from "../server/support.ts";
 import { publishKey, viewKey } from "../support/punch-request.ts";
-import { fakeRelay } from "./support.ts";
+import { check, type Document, documentSchema, operationOf } from "./open-api-document.ts";
+import { type Calls, fakeRelay, fakeWebRtc, id, kickedId } from "./support.ts";
 
-const id = "0123456789abcdef0123456789abcdef";
 const offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n";
 const candidate = "candidate:1 1 udp 2122194687 192.0.2.7 42722 typ host";
-
-interface Calls {
-  readonly begun: string[];
-  readonly candidates: string[];
-  readonly ended: string[];
-}
-
-function fakeWebRtc(calls: Calls, refusal?: WebRtcRefusal): WebRtc {
-  const begin = (stream: string, text: string): Promise<{ id: string; answer: string } | WebRtcRefusal> => {
-    readSdp(text);
-    calls.begun.push(stream);
-    return Promise.resolve(refusal ?? { id, answer: "v=0\r\nanswer\r\n" });
-  };
-  return {
-    prepare: () => {},
-    status: () => ({ live: true, tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }] }),
-    view: (stream, text) => begin(stream, text),
-    publish: (stream, text) => begin(`publish ${stream}`, text),
-    addCandidates(stream, session, candidates) {
-      calls.candidates.push(...candidates.map((each) => `${each.mid} ${each.candidate}`));
-      return stream === "live" && session === id;
-    },
-    end(stream, session) {
-      calls.ended.push(stream);
-      return stream === "live" && session === id;
-    },
-    sessions: () => new Map(),
-    close: () => Promise.resolve(),
-  };
-}
 
 type Ask = (
   method: string,
@@ -48,9 +17,24 @@ type Ask = (
   init?: { readonly key?: string } & Omit<RequestInit, "method">,
 ) => Promise<Response>;
 
+/** Operations and the statuses that they have answered. */
+const seen = new Set<string>();
+
+/** Every answer is one that the OpenAPI description has. */
+async function isAsDescribed(document: Document, method: string, path: string, answer: Response): Promise<void> {
+  const operation = operationOf(document, method, path);
+  if (operation === undefined) return;
+  seen.add(`${operation} ${answer.status}`);
+  const [text, type] = [await answer.text(), answer.headers.get("content-type") ?? ""];
+  check(document, operation, {
+    ...{ status: answer.status, type, text },
+    ...(type.includes("json") && { json: JSON.parse(text) }),
+  });
+}
+
 function withServer(body: (ask: Ask, calls: Calls) => Promise<void>, refusal?: WebRtcRefusal): Promise<void> {
   return withCleanup(async (use) => {
-    const calls: Calls = { begun: [], candidates: [], ended: [] };
+    const calls: Calls = { begun: [], ended: [] };
     const faults: string[] = [];
     const { port } = use(
       await createHttpServer({
@@ -58,10 +42,14 @@ function withServer(body: (ask: Ask, calls: Calls) => Promise<void>, refusal?: W
         onFault: (message) => faults.push(message),
       }),
     );
-    await body((method, path, { key = viewKey, headers, ...init } = {}) => {
+    const url = `http://127.0.0.1:${port}`;
+    const document = documentSchema.parse(await (await fetch(`${url}/openapi.json`)).json());
+    await body(async (method, path, { key = viewKey, headers, ...init } = {}) => {
       const authorization = key === "" ? {} : { authorization: `Bearer ${key}` };
       const all = { "content-type": "application/sdp", ...authorization, ...headers } as Record<string, string>;
-      return fetch(`http://127.0.0.1:${port}${path}`, { method, headers: all, ...init });
+      const answer = await fetch(`${url}${path}`, { method, headers: all, ...init });
+      await isAsDescribed(document, method, path, answer.clone());
+      return answer;
     }, calls);
     assert.deepEqual(faults, []);
   });
@@ -83,14 +71,14 @@ test("an offer with the view key is answered with a session of its own, which ca
         headers: { "content-type": "application/trickle-ice-sdpfrag", ...tag },
       });
     assert.equal((await trickle({ "if-match": `"${id}"` })).status, 204);
-    assert.deepEqual(calls.candidates, [`1 ${candidate}`]);
     assert.equal((await trickle({})).status, 428);
     assert.equal((await trickle({ "if-match": "*" })).status, 422);
     assert.equal((await trickle({ "if-match": '"other"' })).status, 412);
     assert.equal((await ask("PATCH", `/whep/live/${id}`, { body: fragment })).status, 415);
     assert.equal((await ask("DELETE", `/whep/live/${id}`)).status, 204);
     assert.equal((await ask("DELETE", `/whep/live/${id.replace("0", "f")}`)).status, 404);
-    assert.deepEqual(calls.ended, ["live", "live"]);
+    assert.equal((await ask("DELETE", `/whep/live/${kickedId}`)).status, 403);
+    assert.deepEqual(calls.ended, [`live ${id}`]);
   }));
 
 test("publishing needs the publish key, watching any of the two", () =>
@@ -158,21 +146,125 @@ test("the page holds no key, and loads nothing but its own", () =>
     assert.equal(page.status, 200);
     assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'none'.*connect-src 'self'/);
     assert.equal(page.headers.get("referrer-policy"), "no-referrer");
-    let weight = (await page.text()).length;
+    let weight = gzipSync(await page.text()).length;
     for (const path of ["/watch.js", "/watch.css"]) {
       const file = await ask("GET", path, { key: "" });
       assert.equal(file.status, 200);
-      weight += (await file.text()).length;
+      weight += gzipSync(await file.text()).length;
     }
-    assert.ok(weight < 20_000, `${weight} bytes`);
+    assert.ok(weight < 10_000, `${weight} bytes`);
     assert.deepEqual(await (await ask("GET", "/watch/live/status")).json(), {
       live: true,
       tracks: [{ track: 1, kind: "video", codec: "H.264", plays: "yes" }],
     });
   }));
 
-test("a trickled fragment gives its candidates, line by line and none that is odd", () => {
-  const odd = "a=candidate:1 1 udp 1 x\r\na=candidate:evil\u0000 1 udp\r\n";
-  assert.deepEqual(readTrickle(`a=mid:a\n${odd}a=${candidate}\n`).candidates.at(-1), { candidate, mid: "a" });
-  assert.equal(readTrickle(`a=${candidate}\r\n`.repeat(500)).candidates.length, 64);
+test("hostile names, sessions, bodies and tokens are the client's fault", () =>
+  withServer(async (ask, calls) => {
+    const names = [
+      "__proto__",
+      "constructor",
+      "..%2f..%2fetc",
+      "live%00",
+      "%ff",
+      "live%0a",
+      "-x",
+      "a".repeat(65),
+      "💥",
+    ];
+    const sessions = ["", "0", id.toUpperCase(), `${id}0`, "__proto__", "%2e%2e", "*"];
+    for (const base of ["whep", "whip"]) {
+      for (const name of names) {
+        for (const path of [`/${base}/${name}`, `/${base}/${name}/${id}`]) {
+          for (const method of ["POST", "PATCH", "DELETE", "GET"]) {
+            const { status } = await ask(method, path, { key: publishKey, ...(method !== "GET" && { body: offer }) });
+            assert.ok(status >= 400 && status < 500, `${method} ${path}: ${status}`);
+          }
+        }
+        for (const rest of ["", "/status"])
+          assert.ok((await ask("GET", `/watch/${name}${rest}`, { key: "" })).status < 500);
+      }
+      for (const session of sessions) {
+        const { status } = await ask("DELETE", `/${base}/live/${session}`, { key: publishKey });
+        assert.equal(status, 404, session);
+      }
+      for (const body of ["", "v=0", "\u0000".repeat(1_000), "m=\n".repeat(9_000), "a=candidate:x\r\n".repeat(3_000)]) {
+        const { status } = await ask("POST", `/${base}/live`, { key: publishKey, body });
+        assert.equal(status, 400, body.slice(0, 20));
+      }
+      for (const [method, path] of [
+        ["POST", "live"],
+        ["PATCH", `live/${id}`],
+      ] as const)
+        assert.equal(
+          (await ask(method, `/${base}/${path}`, { key: publishKey, body: "x".repeat(70_000) })).status,
+          413,
+        );
+    }
+    assert.deepEqual([calls.begun, calls.ended], [[], []]);
+  }));
+
+test("who guesses waits, whatever is asked for", () =>
+  withServer(async (ask) => {
+    for (let i = 0; i < 10; i += 1) assert.equal((await ask("POST", "/whep/live", { key: `guess-${i}` })).status, 401);
+    const headers = { "content-type": "application/trickle-ice-sdpfrag" };
+    for (const base of ["whep", "whip"]) {
+      for (const [method, path] of [
+        ["POST", ""],
+        ["PATCH", `/${id}`],
+        ["DELETE", `/${id}`],
+      ] as const) {
+        assert.equal((await ask(method, `/${base}/live${path}`, { headers })).status, 429);
+      }
+    }
+    assert.equal((await ask("GET", "/watch/live/status")).status, 429);
+  }));
+
+test("publishers are told what viewers are", async () => {
+  const trickle = { key: publishKey, headers: { "content-type": "application/trickle-ice-sdpfrag" } };
+  await withServer(async (ask) => {
+    for (const base of ["whep", "whip"]) {
+      const [key, path] = [publishKey, `/${base}/live/${id}`];
+      const withTag = (tag: string): typeof trickle => ({
+        key,
+        headers: { ...trickle.headers, "if-match": tag } as never,
+      });
+      const statuses = [
+        await ask("POST", `/${base}/live`, { key, body: offer, headers: { "content-type": "text/plain" } }),
+        await ask("PATCH", path, { key, body: "" }),
+        await ask("PATCH", path, trickle),
+        await ask("PATCH", path, withTag('"other"')),
+        await ask("PATCH", path, withTag("*")),
+        await ask("PATCH", path, withTag(`W/"${id}"`)),
+        await ask("PATCH", `/${base}/live/${kickedId}`, withTag(`"${kickedId}"`)),
+        await ask("PATCH", `/${base}/a.b/${id}`, withTag(`"${id}"`)),
+        await ask("PATCH", path, { ...trickle, key: "wrong" }),
+        await ask("DELETE", `/${base}/live/${kickedId}`, { key }),
+        await ask("DELETE", `/${base}/a.b/${id}`, { key }),
+        await ask("DELETE", path, { key: "" }),
+        await ask("DELETE", path, { key }),
+      ].map(({ status }) => status);
+      assert.deepEqual(statuses, [415, 415, 428, 412, 422, 204, 403, 404, 401, 403, 404, 401, 204]);
+    }
+  });
+  for (const [refusal, status] of [
+    [{ kind: "bad-offer", reason: "too-many-lines" }, 422],
+    [{ kind: "unavailable", message: "it is full" }, 503],
+  ] as const) {
+    await withServer(async (ask) => {
+      for (const base of ["whep", "whip"])
+        assert.equal((await ask("POST", `/${base}/live`, { key: publishKey, body: offer })).status, status);
+    }, refusal);
+  }
 });
+
+test("nothing is described that does not happen", () =>
+  withServer(async (ask) => {
+    const document = documentSchema.parse(await (await ask("GET", "/openapi.json")).json());
+    const ours = Object.entries(document.paths).filter(([path]) => /^\/(whep|whip|watch)\//.test(path));
+    assert.equal(ours.length, 6);
+    for (const { operationId = "", responses } of ours.flatMap(([, methods]) => Object.values(methods))) {
+      for (const status of Object.keys(responses))
+        assert.ok(seen.has(`${operationId} ${status}`), `${operationId} is said to answer ${status}: exercise it`);
+    }
+  }));

@@ -1,8 +1,7 @@
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable, Writable } from "node:stream";
+import { chromium, type Page } from "playwright-core";
 import type { LabNode } from "../../src/lab/lab.ts";
 
 /** A page in a browser on a host of the lab. */
@@ -10,129 +9,108 @@ export interface BrowserPage {
   /** The value of an expression in the page; promises are awaited. */
   evaluate<T>(expression: string): Promise<T>;
   navigate(url: string): Promise<void>;
-  /** Resolves with the first value that is true; rejects, with the last one, after `withinMs`. */
+  /** Resolves with the first value that is true; rejects, with the last message, after `withinMs`. */
   until<T>(expression: string, withinMs: number): Promise<T>;
+  /** Has the page look so from now on. */
+  show(look: Look): Promise<void>;
   /** Saves what is seen as a PNG. */
-  screenshot(
-    path: string,
-    look: { readonly width: number; readonly height: number; readonly scheme: "dark" | "light" },
-  ): Promise<void>;
+  screenshot(path: string, look: Look): Promise<void>;
   /** What the page wrote to its console, and its errors. */
   readonly messages: readonly string[];
+  /** URLs of everything that the page has asked for. */
+  readonly requests: readonly string[];
+  /** For what is not here: clicks, keys, locators. */
+  readonly page: Page;
   close(): Promise<void>;
 }
 
-/** Without a sandbox, since tests run as root; with a camera and a microphone that make a test picture and beeps. */
+/** How large the page is, in CSS pixels, and in which colours. */
+export interface Look {
+  readonly width: number;
+  readonly height: number;
+  readonly scheme: "dark" | "light";
+}
+
+/** A phone and a desktop, dark and light. */
+export const looks: readonly (Look & { readonly name: string })[] = [
+  { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
+  { name: "phone-light", width: 390, height: 844, scheme: "light" },
+  { name: "desktop-dark", width: 1280, height: 800, scheme: "dark" },
+  { name: "desktop-light", width: 1280, height: 800, scheme: "light" },
+];
+
+/** With a camera and a microphone that make a test picture and beeps. */
 const flags = [
-  ...["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run", "--disable-dev-shm-usage"],
-  ...["--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe", "--disable-background-networking"],
+  ...["--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
   ...["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
 ];
 
-interface Answer {
-  readonly id?: number;
-  readonly method?: string;
-  readonly params?: Readonly<Record<string, unknown>>;
-  readonly result?: Readonly<Record<string, unknown>>;
-  readonly error?: { readonly message: string };
-}
+/** How often an expression is looked at. */
+const lookMs = 50;
 
-/** Starts Chromium on `node` and opens `url`; `script` runs before the page's own. Speaks its protocol over a pipe. */
+/** Starts Debian's Chromium on `node` and opens `url`; `script` runs before the page's own. */
 export async function openPage(node: LabNode, url: string, script = ""): Promise<BrowserPage> {
   const folder = await mkdtemp(join(tmpdir(), "punchcast-chromium-"));
-  const own = [`--user-data-dir=${folder}`, `--unsafely-treat-insecure-origin-as-secure=${new URL(url).origin}`];
-  const child = node.spawn("chromium", [...flags, ...own, "about:blank"], {
-    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+  const browser = await chromium.launch({
+    executablePath: await executableOn(node, folder),
+    // Tests run as root.
+    chromiumSandbox: false,
+    args: [...flags, `--unsafely-treat-insecure-origin-as-secure=${new URL(url).origin}`],
   });
-  const [input, output] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
-  const waiting = new Map<number, PromiseWithResolvers<Readonly<Record<string, unknown>>>>();
+  const close = async (): Promise<void> => {
+    await browser.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
   const messages: string[] = [];
-  let lastId = 0;
-  let session: string | undefined;
-  let rest = "";
-
-  input.on("error", () => {});
-  output.on("error", () => {});
-  output.setEncoding("utf8");
-  output.on("data", (chunk: string) => {
-    const parts = (rest + chunk).split("\0");
-    rest = parts.pop() ?? "";
-    for (const part of parts) {
-      const { id, method, params, result, error }: Answer = JSON.parse(part);
-      if (
-        method === "Runtime.consoleAPICalled" ||
-        method === "Runtime.exceptionThrown" ||
-        method === "Log.entryAdded"
-      ) {
-        messages.push(JSON.stringify(params));
-      }
-      const gate = id === undefined ? undefined : waiting.get(id);
-      if (error !== undefined) gate?.reject(new Error(error.message));
-      else gate?.resolve(result ?? {});
-    }
-  });
-  child.once("close", () => {
-    for (const gate of waiting.values()) gate.reject(new Error("Chromium has ended"));
-  });
-
-  async function call(method: string, params: object = {}): Promise<Readonly<Record<string, unknown>>> {
-    lastId += 1;
-    const id = lastId;
-    const gate = Promise.withResolvers<Readonly<Record<string, unknown>>>();
-    waiting.set(id, gate);
-    input.write(`${JSON.stringify({ id, method, params, ...(session !== undefined && { sessionId: session }) })}\0`);
-    try {
-      return await gate.promise;
-    } finally {
-      waiting.delete(id);
-    }
+  const requests: string[] = [];
+  try {
+    const page = await browser.newPage();
+    page.on("console", (message) => messages.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => messages.push(`error: ${error.stack ?? error.message}`));
+    page.on("request", (request) => requests.push(request.url()));
+    await page.addInitScript({ content: script });
+    await page.goto(url, { waitUntil: "commit" });
+    return browserPage(page, { messages, requests, close });
+  } catch (error) {
+    await close();
+    throw error;
   }
+}
 
-  async function evaluate<T>(expression: string): Promise<T> {
-    const given = await call("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
-    const { exceptionDetails, result } = given as {
-      exceptionDetails?: { exception?: { description?: string } };
-      result?: { value?: T };
-    };
-    if (exceptionDetails !== undefined) throw new Error(`In the page: ${exceptionDetails.exception?.description}`);
-    return result?.value as T;
-  }
-
-  const { targetId } = await call("Target.createTarget", { url: "about:blank" });
-  const { sessionId } = await call("Target.attachToTarget", { targetId, flatten: true });
-  session = String(sessionId);
-  await Promise.all(["Page.enable", "Runtime.enable", "Log.enable"].map((method) => call(method)));
-  await call("Page.addScriptToEvaluateOnNewDocument", { source: script });
-  await call("Page.navigate", { url });
-
+function browserPage(page: Page, rest: Pick<BrowserPage, "messages" | "requests" | "close">): BrowserPage {
+  const { messages } = rest;
+  const show = async ({ width, height, scheme }: Look): Promise<void> => {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: scheme });
+  };
   return {
-    messages,
-    evaluate,
-    navigate: async (to) => void (await call("Page.navigate", { url: to })),
+    ...rest,
+    page,
+    show,
+    evaluate: (expression) => page.evaluate(expression),
+    navigate: async (to) => void (await page.goto(to, { waitUntil: "commit" })),
     async until<T>(expression: string, withinMs: number) {
       const end = performance.now() + withinMs;
       for (;;) {
-        const value = await evaluate<T>(expression);
+        const value = await page.evaluate<T>(expression);
         if (value) return value;
         if (performance.now() > end) {
           throw new Error(`Waited ${withinMs} ms in vain for ${expression}; the console says ${messages.join("\n")}`);
         }
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise((resolve) => setTimeout(resolve, lookMs));
       }
     },
-    async screenshot(path, { width, height, scheme }) {
-      await call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
-      await call("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
-      const { data } = await call("Page.captureScreenshot", { format: "png" });
-      await writeFile(path, Buffer.from(String(data), "base64"));
-    },
-    async close() {
-      const closed = once(child, "close");
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill("SIGKILL");
-        await closed;
-      }
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    async screenshot(path, look) {
+      await show(look);
+      await page.screenshot({ path });
     },
   };
+}
+
+/** A program that is Chromium in the node's namespaces: it leaves the pipe open over which Playwright speaks to it. */
+async function executableOn(node: LabNode, folder: string): Promise<string> {
+  const way = node.spawn("true", [], { stdio: "ignore" }).spawnargs.slice(0, -1);
+  const path = join(folder, "chromium");
+  await writeFile(path, `#!/bin/sh\nexec ${way.map((word) => `'${word}'`).join(" ")} chromium "$@"\n`, { mode: 0o755 });
+  return path;
 }

@@ -52,6 +52,11 @@ export function runSend(node: LabNode, ...args: readonly string[]): Running<Send
   return punchcast(node, "send", args);
 }
 
+/** What a command of `punchcast` prints, on a host, that ends by itself. */
+export async function runCommand(node: LabNode, ...args: readonly string[]): Promise<string> {
+  return (await node.run(process.execPath, [entry, ...args])).stdout;
+}
+
 function punchcast<Event extends { readonly event: string }>(
   node: LabNode,
   command: string,

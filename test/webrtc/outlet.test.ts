@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decodeRtp, encodeRtp, type RtpPacket } from "../../src/rtp/header.ts";
-import { wallMsFromNtp } from "../../src/rtp/ntp.ts";
+import { middle32, wallMsFromNtp } from "../../src/rtp/ntp.ts";
 import { decodeRtcp, encodeRtcp } from "../../src/rtp/rtcp/compound.ts";
 import { createFeed, type Feed } from "../../src/webrtc/feed.ts";
 import type { FedTrack } from "../../src/webrtc/messages.ts";
@@ -38,7 +38,7 @@ interface Rig {
   readonly wishes: () => number;
 }
 
-function rig(): Rig {
+function rig(isOpen: () => boolean = () => true): Rig {
   const sent: RtpPacket[] = [];
   const reports: Uint8Array[] = [];
   let wished = 0;
@@ -53,6 +53,7 @@ function rig(): Rig {
       const packet = decodeRtp(bytes);
       if ((bytes[1] ?? 0) === 200) reports.push(bytes);
       else if (packet.ok) sent.push({ ...packet.value, payload: Uint8Array.from(packet.value.payload) });
+      return isOpen();
     },
     wantKeyFrame: () => {
       wished += 1;
@@ -159,16 +160,40 @@ describe("outlet", () => {
     );
   });
 
+  test("what was sent is counted, and what the browser says of it", () => {
+    let isOpen = true;
+    const { feed, outlet, reports } = rig(() => isOpen);
+    push(feed, 0, 5);
+    outlet.pump(165);
+    outlet.pump(1_000);
+    isOpen = false;
+    push(feed, 6, 6);
+    outlet.pump(1_010);
+    isOpen = true;
+    assert.deepEqual(outlet.figures(1_020), { component: 0, sent: { packets: 6, bytes: 6 * 52, drops: 1 } });
+    outlet.report(1_000_000, epoch, 2_000);
+    const [own] = [decodeRtcp(reports[0] ?? new Uint8Array(0))].flatMap((read) => (read.ok ? read.value : []));
+    assert.ok(own?.type === "sender-report");
+    const block = {
+      ...{ ssrc, fractionLost: 64, cumulativeLost: 3, highestSequenceNumber: 9, jitter: 900 },
+      ...{ lastSenderReport: middle32(own.ntp), delaySinceSenderReport: 65_536 / 2 },
+    };
+    const others = { ...block, ssrc: 77, fractionLost: 255 };
+    outlet.onRtcp(encodeRtcp([{ type: "receiver-report", ssrc: 1, reports: [others, block] }]), 2_540);
+    assert.deepEqual(outlet.figures(2_600).report, { lossFraction: 0.25, lost: 3, jitterMs: 10, rttMs: 40 });
+    assert.equal(outlet.figures(60_000).report, undefined, "out of date");
+  });
+
   test("reports tie the times of what is sent to one clock, and are silent while the past is shown", () => {
     const { feed, outlet, reports } = rig();
     push(feed, 0, 20);
     outlet.pump(20 * 33);
     const instant = feed.instant(0, 20 * 33);
     assert.ok(instant !== undefined);
-    outlet.report(instant.wallMs, instant.timestamp);
+    outlet.report(instant.wallMs, instant.timestamp, 20 * 33);
     assert.equal(reports.length, 0);
     outlet.pump(20 * 33 + 400);
-    outlet.report(instant.wallMs, instant.timestamp);
+    outlet.report(instant.wallMs, instant.timestamp, 20 * 33 + 400);
     const read = decodeRtcp(reports[0] ?? new Uint8Array(0));
     assert.ok(read.ok);
     const [report] = read.value;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../src/core/clock.ts";
 import type { FromChild } from "../../src/webrtc/messages.ts";
 import { createSupervisor, type Supervisor } from "../../src/webrtc/supervisor.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
+import { scriptedChild } from "./scripted-child.ts";
 
 interface Rig {
   readonly supervisor: Supervisor;
@@ -15,23 +15,13 @@ interface Rig {
 }
 
 /** A process that runs `script`, in which `tell` sends a message. */
-async function withChild(script: string, use: (rig: Rig) => Promise<void>): Promise<void> {
+async function withChild(script: string, use: (rig: Rig) => Promise<void>, clock = systemClock): Promise<void> {
   await withTempFolder(async (folder) => {
-    const entry = join(folder, "child.mjs");
-    const frames = new URL("../../src/webrtc/frames.ts", import.meta.url).href;
-    await writeFile(
-      entry,
-      `import { Socket } from "node:net";
-      import { createFrameReader, encodeFrame } from ${JSON.stringify(frames)};
-      const pipe = new Socket({ fd: 3, readable: true, writable: true });
-      const tell = (message) => pipe.write(encodeFrame({ kind: "message", text: JSON.stringify(message) }));
-      pipe.on("end", () => process.exit(0));
-      ${script}`,
-    );
+    const entry = await scriptedChild(folder, script);
     const messages: FromChild[] = [];
     const gone: string[] = [];
     const supervisor = createSupervisor({
-      ...{ clock: systemClock, entry },
+      ...{ clock, entry },
       start: () => ({ type: "start", port: 9001, publicAddresses: [] }),
       onMessage: (message) => messages.push(message),
       onGone: (message) => gone.push(message),
@@ -81,3 +71,35 @@ test("a process that reads nothing loses packets, and the relay keeps no more th
     for (let i = 0; i < 40_000; i += 1) supervisor.packet(1, 0, packet, 0);
     assert.ok(process.memoryUsage().arrayBuffers - before < 16 << 20);
   }));
+
+test("a process that says nothing any more is killed, and one that speaks is not", async () => {
+  const clock = createFakeClock();
+  await withChild(
+    `tell({ type: "ready" });
+    pipe.on("data", createFrameReader((frame) => { if (frame.kind === "packet") tell({ type: "figures", viewers: [] }); }));`,
+    async ({ supervisor, gone, messages }) => {
+      await supervisor.ready();
+      for (let i = 1; i <= 3; i += 1) {
+        clock.advance(9_000);
+        supervisor.packet(1, 0, new Uint8Array(10), 0);
+        await until("a word", () => messages.length === 1 + i);
+      }
+      assert.deepEqual(gone, []);
+      clock.advance(11_000);
+      await until("its end", () => gone.length > 0);
+      assert.deepEqual(gone, ["its process ended (SIGKILL)"]);
+    },
+    clock,
+  );
+});
+
+test("a process that talks nonsense is killed, and its nonsense costs nobody anything", () =>
+  withChild(
+    `tell({ type: "ready" });
+    pipe.write(encodeFrame({ kind: "message", text: "{" }));
+    pipe.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 0]));`,
+    async ({ supervisor, gone }) => {
+      await supervisor.ready();
+      await until("its end", () => gone.length > 0);
+    },
+  ));

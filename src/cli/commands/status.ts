@@ -46,13 +46,21 @@ export function renderStatus(relay: RelayInfo, streams: readonly ApiStream[]): s
     const lost = stats.in.reduce((sum, ingest) => sum + (ingest.lost ?? 0), 0);
     const received = stats.in.reduce((sum, { packets }) => sum + packets, 0);
     const ports = ingestPorts.length === 0 ? "by key" : `${ingestPorts[0]}-${ingestPorts.at(-1)}`;
-    const worst = Math.max(0, ...stats.viewers.map(({ worstLossFraction }) => worstLossFraction));
+    const worst = Math.max(
+      stats.browsers?.worstLossFraction ?? 0,
+      ...stats.viewers.map(({ worstLossFraction }) => worstLossFraction),
+    );
     return [
       ...[name, origin, ports, stats.publisherLive ? "live" : "idle", String(received), String(lost)],
-      ...[String(stats.holes), String(stats.out.packets), `${(worst * 100).toFixed(1)} %`],
+      ...[
+        String(stats.holes),
+        String(stats.browsers?.viewers ?? 0),
+        String(stats.out.packets),
+        `${(worst * 100).toFixed(1)} %`,
+      ],
     ];
   });
-  const heading = ["STREAM", "ORIGIN", "INGEST", "PUBLISHER", "IN", "LOST", "HOLES", "OUT", "WORST LOSS"];
+  const heading = ["STREAM", "ORIGIN", "INGEST", "PUBLISHER", "IN", "LOST", "HOLES", "BROWSERS", "OUT", "WORST LOSS"];
   return `Punchcast ${version} on ${punch}, ${plane} plane, up ${up}\n\n${formatTable([heading, ...rows])}`;
 }
 

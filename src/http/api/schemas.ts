@@ -96,6 +96,10 @@ export const streamSchema: z.ZodType<ApiStream> = named(
       holes: count,
       in: z.array(ingest),
       out: counters,
+      browsers: z
+        .object({ viewers: count, publishers: count, sent: counters, worstLossFraction: z.number() })
+        .optional()
+        .describe("Browsers that watch or publish, which have no holes."),
       viewers: z.array(z.looseObject({ component: count, viewers: count, worstLossFraction: z.number() })),
       repair: z.object({ resent: count, refused: count }),
       oversized: count,
@@ -157,7 +161,7 @@ export const viewerListSchema: z.ZodType<{ readonly viewers: readonly ApiViewer[
       z.object({
         id: z.string(),
         stream: streamName,
-        by: z.enum(["key", "bare"]),
+        by: z.enum(["key", "bare", "browser"]),
         watchingMs: z.number(),
         holes: z.array(
           z.object({

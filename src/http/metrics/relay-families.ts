@@ -94,6 +94,25 @@ export const relayFamilies: readonly RelayFamily[] = [
     },
   },
   {
+    ...{ name: "punchcast_browsers", help: "Browsers connected, by role; those that watch are viewers too.", ...gauge },
+    labels: ["stream", "role"],
+    samples: ({ stats }) =>
+      stats.streams.flatMap(({ name, browsers }) =>
+        (["viewers", "publishers"] as const).map((role) => ({
+          labels: { stream: name, role },
+          value: browsers?.[role] ?? 0,
+        })),
+      ),
+  },
+  {
+    ...{ name: "punchcast_browser_packets_total", help: "Packets sent to browsers.", ...counter, ...stream },
+    samples: ofStreams(({ browsers }) => browsers?.sent.packets),
+  },
+  {
+    ...{ name: "punchcast_browser_bytes_total", help: "Their bytes, as RTP.", ...counter, ...stream },
+    samples: ofStreams(({ browsers }) => browsers?.sent.bytes),
+  },
+  {
     ...{ name: "punchcast_holes", help: "Open holes; a viewer has one for each component.", ...gauge, ...stream },
     samples: ofStreams(({ holes }) => holes),
   },
@@ -171,6 +190,8 @@ export const relayFamilies: readonly RelayFamily[] = [
       ...gauge,
       ...stream,
     },
-    samples: ofStreams(({ viewers }) => Math.max(0, ...viewers.map(({ worstLossFraction }) => worstLossFraction))),
+    samples: ofStreams(({ viewers, browsers }) =>
+      Math.max(browsers?.worstLossFraction ?? 0, ...viewers.map(({ worstLossFraction }) => worstLossFraction)),
+    ),
   },
 ];

@@ -1,47 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { z } from "zod";
 import { join } from "../../server/support.ts";
 import { until } from "../../support/until.ts";
+import { check, type Document, documentSchema } from "../open-api-document.ts";
 import { type ApiAnswer, type ApiBench, withApi } from "./support.ts";
-
-const operation = z.object({
-  operationId: z.string().optional(),
-  responses: z.record(
-    z.string(),
-    z.object({
-      description: z.string(),
-      content: z.record(z.string(), z.object({ schema: z.record(z.string(), z.unknown()) })).optional(),
-    }),
-  ),
-});
-const documentSchema = z.object({
-  openapi: z.literal("3.1.0"),
-  paths: z.record(z.string(), z.record(z.string(), operation)),
-  components: z.object({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }),
-});
-
-type Document = z.infer<typeof documentSchema>;
-
-/** Fails unless the answer is one that the operation may give, with the body that the description has for it. */
-function check({ paths, components }: Document, operationId: string, answer: ApiAnswer): void {
-  const found = Object.values(paths)
-    .flatMap((methods) => Object.values(methods))
-    .find((each) => each.operationId === operationId);
-  const described = found?.responses[answer.status];
-  assert.ok(described, `${operationId} answers ${answer.status}, which is not described: ${answer.text}`);
-  const [type = "", content] = Object.entries(described.content ?? {})[0] ?? [];
-  assert.ok(answer.type.startsWith(type), `${operationId}: ${answer.type}`);
-  if (content === undefined) {
-    assert.equal(answer.text, "");
-    return;
-  }
-  // References are to the document's own components.
-  const text = JSON.stringify({ ...content.schema, $defs: components.schemas });
-  const schema = z.fromJSONSchema(JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")));
-  const parsed = schema.safeParse(type.includes("json") ? answer.json : answer.text);
-  assert.ok(parsed.success, `${operationId} ${answer.status}: ${parsed.error?.message} in ${answer.text}`);
-}
 
 async function exercise({ ask, relay }: ApiBench, document: Document): Promise<Set<string>> {
   const seen = new Set<string>();
