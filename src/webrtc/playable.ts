@@ -98,7 +98,7 @@ function outlookOf(track: WireTrack, index: number, bFrames: ReadonlySet<number>
     return { track: number, kind, ...codec, plays: "no", message };
   }
   if (bFrames.has(2 * index)) {
-    const message = `The video has B-frames, which browsers show in the wrong order: send it without (ffmpeg: -bf 0).`;
+    const message = `The video has B-frames, which browsers show in the wrong order or stand still at: send it without (ffmpeg: -bf 0).`;
     return { track: number, kind, ...codec, plays: "depends", message };
   }
   if (carriedBySome.has(upper(track.codec))) {
