@@ -57,6 +57,9 @@ async function runKey(stream: string, flags: KeyFlags): Promise<void> {
 }
 
 function render(event: KeyEvent): string {
-  if (event.event === "keys") return `watch    ${event.watchUrl}\npublish  ${event.publishUrl}`;
+  if (event.event === "keys") {
+    const page = event.browserUrl === undefined ? "" : `\nbrowser  ${event.browserUrl}`;
+    return `watch    ${event.watchUrl}\npublish  ${event.publishUrl}${page}`;
+  }
   return `${event.url}\ngood until ${new Date(event.expires * 1000).toISOString()}`;
 }
