@@ -13,6 +13,7 @@ await build({
     assetsDir: "console",
     emptyOutDir: true,
     modulePreload: false,
+    license: { fileName: "licenses.md" },
     // Not older: light-dark(), <dialog> and what the player needs.
     target: ["chrome123", "firefox120", "safari17.5"],
   },

@@ -61,5 +61,6 @@ function render(event: KeyEvent): string {
     const page = event.browserUrl === undefined ? "" : `\nbrowser  ${event.browserUrl}`;
     return `watch    ${event.watchUrl}\npublish  ${event.publishUrl}${page}`;
   }
-  return `${event.url}\ngood until ${new Date(event.expires * 1000).toISOString()}`;
+  const page = event.browserUrl === undefined ? "" : `${event.browserUrl}\n`;
+  return `${event.url}\n${page}good until ${new Date(event.expires * 1000).toISOString()}`;
 }

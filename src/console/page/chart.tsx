@@ -1,7 +1,6 @@
 import type { VNode } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { samplesMax } from "../model/history.ts";
 import { useMediaQuery } from "./media-query.ts";
 
 /** One line of a chart. */
@@ -24,6 +23,9 @@ interface ChartProps {
 }
 
 const height = 180;
+
+/** The time axis is a minute long at first, in seconds: shorter would be noise, and longer nothing for minutes. */
+const windowMin = 60;
 const font = "12px system-ui, sans-serif";
 
 /** Values over the last minutes; beside it what is now, or was where the pointer is. */
@@ -64,7 +66,7 @@ export function Chart({ title, seconds, lines, top, format }: ChartProps): VNode
         {figures.map(({ label, value }, i) => (
           <div key={label}>
             <dt>
-              <span class={`swatch swatch-${i}`} aria-hidden="true" />
+              <span class={`swatch ${lines[i]?.ink === "--out" ? "swatch-out" : ""}`} aria-hidden="true" />
               {label}
             </dt>
             <dd>{value}</dd>
@@ -98,15 +100,15 @@ function options(
     padding: [8, 18, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
     scales: {
-      x: { time: false, range: [-samplesMax, 0] },
+      x: { time: false, range: (_plot, low) => [Math.min(-windowMin, low ?? 0), 0] },
       y: { range: (_plot, _low, high) => [0, Math.max(top, (high ?? 0) * 1.15)] },
     },
     axes: [
       {
         ...axis,
         size: 26,
-        splits: ({ width }) => (width < 400 ? [-240, -120, 0] : [-300, -240, -180, -120, -60, 0]),
-        values: (_plot, splits) => splits.map((at) => (at === 0 ? "now" : `${at / 60} min`.replace("-", "−"))),
+        splits: ({ width }, _axis, low) => timeSplits(-low, width),
+        values: (_plot, splits) => splits.map(formatTime),
       },
       { ...axis, ...{ size: 72, incrs: [...steps] }, values: (_plot, splits) => splits.map((at) => brief(format(at))) },
     ],
@@ -121,12 +123,23 @@ function options(
   };
 }
 
+/** Seconds back at which a time axis has its marks: three to six of them. */
+function timeSplits(window: number, width: number): number[] {
+  const step = (window <= 60 ? 15 : window <= 150 ? 30 : 60) * (width < 400 ? 2 : 1);
+  return Array.from({ length: Math.floor(window / step) + 1 }, (_, i) => i * -step).reverse();
+}
+
+function formatTime(at: number): string {
+  if (at === 0) return "now";
+  return at % 60 === 0 ? `−${-at / 60} min` : `−${-at} s`;
+}
+
 /** 1, 2 and 5 of every power of ten that a share or a bitrate comes to. */
 const steps = Array.from({ length: 15 }, (_, i) => 10 ** (i - 4)).flatMap((unit) => [unit, 2 * unit, 5 * unit]);
 
 /** Round numbers without the zeros that measured ones show: `2 Mbit/s`, `0.5 %`. */
 function brief(text: string): string {
-  return text.replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
+  return text.replace(/(\.\d*?)0+(?=\s)/, "$1").replace(/\.(?=\s)/, "");
 }
 
 /** A canvas knows no custom properties and no light-dark(): the browser is asked what they come to. */

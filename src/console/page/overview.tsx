@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiStream } from "../../http/api/shapes.ts";
-import { formatBitrate, formatCount, formatDuration, formatNumber, formatShare } from "../model/format.ts";
+import { formatBitrate, formatCodec, formatCount, formatDuration, formatNumber, formatShare } from "../model/format.ts";
 import { recent } from "../model/history.ts";
 import { diagnose } from "../model/path.ts";
 import { ActivityList } from "./activity-list.tsx";
@@ -83,7 +83,7 @@ function StreamCard({ stream }: { readonly stream: ApiStream }): VNode {
   const { name, stats, watching } = stream;
   const samples = histories.get(name)?.samples ?? [];
   const now = recent({ samples });
-  const codecs = stats.in.flatMap(({ codec }) => (codec === undefined ? [] : [codec.replace(/\/.*/, "")]));
+  const codecs = stats.in.flatMap(({ codec }) => (codec === undefined ? [] : [formatCodec(codec)]));
   const worst = diagnose(stream, now).find(({ health }) => health !== "idle");
   const figures = [
     ["In", formatBitrate(now.inBits)],
@@ -118,5 +118,5 @@ function StreamCard({ stream }: { readonly stream: ApiStream }): VNode {
 function formatPorts({ ingestPorts, components }: ApiStream): string {
   const [first, last] = [ingestPorts[0], ingestPorts.at(-1)];
   if (first === undefined) return `by key, ${formatNumber(components, "component", "components")}`;
-  return first === last ? `UDP ${first}` : `UDP ${first}–${last}`;
+  return first === last ? `UDP ${first}` : `UDP\u00a0${first}–\u2060${last}`;
 }

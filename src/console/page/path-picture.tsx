@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useId } from "preact/hooks";
 import type { ApiStream } from "../../http/api/shapes.ts";
-import { formatBitrate, formatCount, formatNumber, formatShare } from "../model/format.ts";
+import { formatBitrate, formatCodec, formatCount, formatNumber, formatShare } from "../model/format.ts";
 import type { Recent } from "../model/history.ts";
 import { describePath, type Finding, type Health, healthAt, type Place } from "../model/path.ts";
 import { useMediaQuery } from "./media-query.ts";
@@ -68,7 +68,7 @@ function describe({
   });
   const lossIn = publisherLive ? `${formatShare(now.lossIn)} lost` : "";
   const lossOut = watching > 0 ? `${formatShare(now.lossOut)} lost` : "";
-  const codecs = stream.stats.in.flatMap(({ codec }) => (codec === undefined ? [] : [codec.replace(/\/.*/, "")]));
+  const codecs = stream.stats.in.flatMap(({ codec }) => (codec === undefined ? [] : [formatCodec(codec)]));
   const comes = publisherLive && now.inBits > 0;
   const leaves = comes && watching > 0;
   return {

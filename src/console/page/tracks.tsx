@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 import type { ApiStream } from "../../http/api/shapes.ts";
-import { formatBitrate, formatCount, formatMs } from "../model/format.ts";
+import { formatBitrate, formatCodec, formatCount, formatMs } from "../model/format.ts";
 
 /** What the publisher sends, track by track. */
 export function Tracks({ stream }: { readonly stream: ApiStream }): VNode {
@@ -28,7 +28,7 @@ export function Tracks({ stream }: { readonly stream: ApiStream }): VNode {
             <tbody>
               {rows.map(({ component, ...track }) => (
                 <tr key={component}>
-                  <th scope="row">{track.codec ?? (track.payloadType === undefined ? "not RTP" : "not known yet")}</th>
+                  <th scope="row">{nameOf(track)}</th>
                   <td>{track.bitrate === undefined ? "–" : formatBitrate(track.bitrate)}</td>
                   <td>{track.frameRate === undefined ? "–" : `${track.frameRate.toFixed(0)} /s`}</td>
                   <td>
@@ -48,4 +48,9 @@ export function Tracks({ stream }: { readonly stream: ApiStream }): VNode {
       )}
     </section>
   );
+}
+
+function nameOf({ codec, payloadType }: Pick<ApiStream["stats"]["in"][number], "codec" | "payloadType">): string {
+  if (codec !== undefined) return formatCodec(codec);
+  return payloadType === undefined ? "not RTP" : `payload type ${payloadType}`;
 }

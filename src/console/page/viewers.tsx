@@ -95,7 +95,7 @@ export function Viewers({ stream }: { readonly stream: ApiStream }): VNode {
           <button type="button" disabled={page === 0} onClick={() => setView({ ...view, page: page - 1 })}>
             Previous
           </button>
-          <span>
+          <span class="small">
             {formatNumber(found, "viewer", "viewers")}, page {page + 1} of {pages}
           </span>
           <button type="button" disabled={page >= pages - 1} onClick={() => setView({ ...view, page: page + 1 })}>
