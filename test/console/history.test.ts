@@ -13,6 +13,17 @@ test("a sample is what changed between two figures, by the relay's own clock", (
   ]);
 });
 
+test("browsers count among those that are sent to, and may be the ones who fare worst", () => {
+  const browsers = (packets: number): NonNullable<ReturnType<typeof figures>["browsers"]> => ({
+    ...{ viewers: 1, publishers: 0, worstLossFraction: 0.5 },
+    sent: { packets, bytes: packets * 1_000, drops: packets / 10 },
+  });
+  const first = startHistory(figures({ browsers: browsers(0) }), 0);
+  const stats = figures({ browsers: browsers(100), viewers: [reported(0.25)] });
+  const { samples } = addFigures(first, stats, 1_000, 0);
+  assert.deepEqual([samples[0]?.outBits, samples[0]?.drops, samples[0]?.lossOut], [800_000, 10, 0.5]);
+});
+
 test("a packet that comes late takes its loss back, which is no loss below nothing", () => {
   const first = startHistory(figures({ packets: 100, lost: 5 }), 0);
   const { samples } = addFigures(first, figures({ packets: 120, lost: 2 }), 1_000, 0);

@@ -32,6 +32,8 @@ test("a viewer's line has its NAT's address, all ports, sums, and the worst of i
   });
   const [hole] = viewer(1).holes;
   assert.ok(hole);
+  const browser = { ...viewer(1), by: "browser" as const, holes: [hole, hole] };
+  assert.deepEqual([viewerRow(browser).by, viewerRow(browser).ports], ["browser", ["4000"]]);
   const six = { ...viewer(1), holes: [{ ...hole, mapped: "[2001:db8::1]:5000" }] };
   assert.deepEqual([viewerRow(six).host, viewerRow(six).ports], ["[2001:db8::1]", ["5000"]]);
 });

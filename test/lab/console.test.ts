@@ -169,6 +169,7 @@ async function lookAtStream(
   await page.until(`document.body.innerText.includes('${publishKey}') && document.querySelector('.qr')`, 5_000);
   await press(page, "Play here");
   await page.until("document.querySelector('iframe')?.contentDocument?.querySelector('video')?.videoWidth > 0", 15_000);
+  await page.until("document.querySelector('.viewers')?.innerText.includes('browser')", 5_000);
   await takePictures(page, t, "player");
   await press(page, "Hide the keys");
   await page.until(

@@ -57,9 +57,7 @@ export function addFigures(history: History, stats: ApiStream["stats"], uptimeMs
     inBits: ((after.bytesIn - before.bytesIn) * 8) / seconds,
     outBits: ((after.bytesOut - before.bytesOut) * 8) / seconds,
     lossIn: after.lostIn === undefined ? undefined : lossBetween(before, after),
-    lossOut: stats.viewers.some(({ viewers }) => viewers > 0)
-      ? Math.max(...stats.viewers.map(({ worstLossFraction }) => worstLossFraction))
-      : undefined,
+    lossOut: worstLoss(stats),
     drops: Math.max(0, after.drops - before.drops),
     oversized: Math.max(0, after.oversized - before.oversized),
   };
@@ -75,10 +73,16 @@ function totalsOf(stats: ApiStream["stats"], uptimeMs: number): Totals {
     packetsIn: sum(({ packets }) => packets),
     bytesIn: sum(({ bytes }) => bytes),
     lostIn: isSeen ? sum(({ lost = 0 }) => lost) : undefined,
-    bytesOut: stats.out.bytes,
-    drops: stats.out.drops,
+    bytesOut: stats.out.bytes + (stats.browsers?.sent.bytes ?? 0),
+    drops: stats.out.drops + (stats.browsers?.sent.drops ?? 0),
     oversized: stats.oversized,
   };
+}
+
+/** Of who fares worst, in a browser or not; `undefined` if nobody has said. */
+function worstLoss({ viewers, browsers }: ApiStream["stats"]): number | undefined {
+  const told = [...viewers, ...(browsers === undefined ? [] : [browsers])].filter((each) => each.viewers > 0);
+  return told.length === 0 ? undefined : Math.max(...told.map(({ worstLossFraction }) => worstLossFraction));
 }
 
 /** A packet that comes late takes its loss back: less than none is none. */

@@ -5,7 +5,7 @@ export interface ViewerRow {
   readonly id: string;
   /** Its NAT's address, without ports. */
   readonly host: string;
-  /** The mapped port of each hole, in the order of components. */
+  /** The mapped ports of its holes, in the order of components; a browser has one for all. */
   readonly ports: readonly string[];
   readonly by: ApiViewer["by"];
   readonly watchingMs: number;
@@ -52,7 +52,7 @@ export function viewerRow({ id, by, watchingMs, holes }: ApiViewer): ViewerRow {
   return {
     ...{ id, by, watchingMs },
     host: addresses[0]?.host ?? "",
-    ports: addresses.map(({ port }) => port),
+    ports: [...new Set(addresses.map(({ port }) => port))],
     packets: holes.reduce((sum, { sent }) => sum + sent.packets, 0),
     drops: holes.reduce((sum, { sent }) => sum + sent.drops, 0),
     loss: worst(holes.map(({ report }) => report?.lossFraction)),

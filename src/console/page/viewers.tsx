@@ -127,6 +127,7 @@ function Row({ row, onKick }: { readonly row: ViewerRow; readonly onKick: () => 
         <span class="quiet small">
           {ports.map((port) => `:${port}`).join(" ")}
           {by === "bare" && " · without a key"}
+          {by === "browser" && " · browser"}
           <span class="narrow-only"> · {formatDuration(watchingMs)}</span>
         </span>
       </th>
