@@ -7,6 +7,7 @@ const root = new URL("../test/", import.meta.url);
 const computing = new Set([
   "bench",
   "config",
+  "console",
   "core",
   "media",
   "punch",

@@ -12,6 +12,7 @@ import type { StreamOptions } from "../relay/stream.ts";
 import type { StreamChanges } from "../server/live-streams.ts";
 import type { Relay } from "../server/relay.ts";
 import type { ListeningStream, ServerEvent, StreamStats } from "../server/server-events.ts";
+import type { Viewer } from "../server/viewer-list.ts";
 import { defaultComponents } from "./relay-options.ts";
 
 /** What the API's side of a relay is made of. */
@@ -53,25 +54,29 @@ export function createRelayControl(options: RelayControlOptions): ApiRelay {
   function describe(
     listening: ListeningStream,
     { streams }: { readonly streams: readonly StreamStats[] },
+    viewers: readonly Viewer[],
   ): ApiStream[] {
-    const { name, components, ingestPorts, viewers } = listening;
+    const { name, components, ingestPorts } = listening;
     const [stream, figures] = [relay.stream(name), streams.find((each) => each.name === name)];
     if (stream === undefined || figures === undefined) return [];
     const { name: _name, ...stats } = figures;
     const { takeover = false } = stream;
     const origin = configured.has(name) ? "configured" : "created";
-    return [{ name, components, ingestPorts, from: stream.from.map(formatCidr), takeover, origin, viewers, stats }];
+    const watching = viewers.filter((viewer) => viewer.stream === name).length;
+    const settings = { name, components, ingestPorts, from: stream.from.map(formatCidr), takeover, origin } as const;
+    return [{ ...settings, viewers: listening.viewers, watching, stats }];
   }
 
   async function describeOne(name: string): Promise<ApiStream> {
-    const [described] = describe(find(name).listening, await relay.readStats());
+    const [described] = describe(find(name).listening, await relay.readStats(), await relay.viewers(name));
     return described ?? Promise.reject(new PunchcastError("NO_SUCH_STREAM", `Stream '${name}' was deleted meanwhile.`));
   }
 
   function keysOf(name: string): ApiKeys {
     const { stream, listening } = find(name);
     const { viewKey, publishKey } = stream;
-    return { viewKey, publishKey, watchUrl: listening.watchUrl, publishUrl: listening.publishUrl };
+    const { watchUrl, publishUrl, browserUrl } = listening;
+    return { viewKey, publishKey, watchUrl, publishUrl, ...(browserUrl !== undefined && { browserUrl }) };
   }
 
   return {
@@ -83,8 +88,8 @@ export function createRelayControl(options: RelayControlOptions): ApiRelay {
     },
 
     async streams() {
-      const stats = await relay.readStats();
-      return relay.streams.flatMap((stream) => describe(stream, stats));
+      const [stats, viewers] = [await relay.readStats(), await relay.viewers()];
+      return relay.streams.flatMap((stream) => describe(stream, stats, viewers));
     },
 
     stream: describeOne,
@@ -157,7 +162,10 @@ export function createRelayControl(options: RelayControlOptions): ApiRelay {
       const username = timeLimitedUsername(name, role === "view" ? "viewer" : "publisher", expires);
       const password = timeLimitedPassword(authSecret, username);
       const permanent = parsePunchUrl(role === "view" ? listening.watchUrl : listening.publishUrl);
-      return { username, password, expires, url: formatPunchUrl({ ...permanent, key: password, expires }) };
+      const url = formatPunchUrl({ ...permanent, key: password, expires });
+      const page = role === "view" ? listening.browserUrl?.replace(/#.*$/s, "") : undefined;
+      const secret = new URLSearchParams({ key: password, expires: String(expires) });
+      return { username, password, expires, url, ...(page !== undefined && { browserUrl: `${page}#${secret}` }) };
     },
 
     async viewers(name) {

@@ -80,10 +80,12 @@ function bytesIn(stream: StreamStats): number {
   return stream.in.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function renderStart({ punch, plane, http, streams }: ServerEvent & { event: "listening" }, isOpen: boolean): string {
+function renderStart(event: ServerEvent & { event: "listening" }, isOpen: boolean): string {
+  const { punch, plane, http, console: page, streams } = event;
   const host = punch.slice(0, punch.lastIndexOf(":"));
   const also = http === undefined ? "" : ` and ${http}`;
   const lines = [`Relay on ${punch}${also} (${plane} plane). Ready to paste:`];
+  if (page !== undefined) lines.unshift(`Console: ${page}`);
   for (const stream of streams) lines.push("", `Stream '${stream.name}'`, ...senderLines(stream, host, http));
   const [first] = streams;
   if (isOpen && first !== undefined) {

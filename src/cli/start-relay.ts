@@ -76,7 +76,12 @@ export async function startRelay(options: RelayOptions, choice: HttpChoice, api?
   for (const event of held)
     onEvent(
       event.event === "listening"
-        ? { ...event, streams: event.streams.map(marked), ...urlOf(event, options, choice, http) }
+        ? {
+            ...event,
+            streams: event.streams.map(marked),
+            ...urlOf(event, options, choice, http),
+            ...(api && consoleOf(event, options, choice, http)),
+          }
         : event,
     );
   return whole;
@@ -150,4 +155,18 @@ function urlOf(
   const isOne = listen !== undefined && listen !== "0.0.0.0" && listen !== "::";
   const host = publicAddress === undefined && isOne ? listen : parseHostPort(punch, 0)?.host;
   return { http: `${tls === undefined ? "http" : "https"}://${formatHost(host ?? "127.0.0.1")}:${http.port}` };
+}
+
+/** Unless `--http-listen` says otherwise the API answers on this host only, so its page is opened here. */
+function consoleOf(
+  event: { readonly punch: string },
+  options: RelayOptions,
+  choice: HttpChoice,
+  http: HttpServer | undefined,
+): { readonly console?: string } {
+  const url = urlOf(event, options, choice, http).http;
+  if (url === undefined || http === undefined) return {};
+  const isElsewhere = choice.listen !== undefined || !/^(127\.|0\.0\.0\.0$|::$)/.test(options.listen ?? "::");
+  const here = `${choice.tls === undefined ? "http" : "https"}://127.0.0.1:${http.port}`;
+  return { console: `${isElsewhere ? url : here}/` };
 }

@@ -8,6 +8,7 @@ import type { WebRtc } from "../webrtc/web-rtc-types.ts";
 import { type ApiOptions, addApi } from "./api/api.ts";
 import { addDescriptionRoutes, collectRoutes } from "./api/open-api.ts";
 import type { KeyRing } from "./authorize.ts";
+import { addConsolePage } from "./console-page.ts";
 import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";
 import { HttpProblem, problemOf, sendProblem } from "./problem.ts";
@@ -30,6 +31,8 @@ export interface HttpServerOptions {
   readonly version?: string;
   /** Browsers that watch and publish. Default: none can. */
   readonly webRtc?: WebRtc | undefined;
+  /** Folder of the built console. Default: the package's own. */
+  readonly console?: URL;
   /** TCP; 0: any free one. */
   readonly port: number;
   /** IP literal to bind. Default: every address of this host. */
@@ -95,7 +98,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   app.addHook("onSend", async (_request, reply) => {
-    reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+    reply.header("x-content-type-options", "nosniff");
   });
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, new HttpProblem(404, "BAD_URL", `There is no ${request.method} of that path here.`)),
@@ -118,6 +122,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   }
   if (options.api !== undefined) await addApi(app, options.api, clock);
   addDescriptionRoutes(app);
+  addConsolePage(app, options.console);
   return { port: await listen(app, options), close: () => app.close() };
 }
 

@@ -70,6 +70,8 @@ export type ServerEvent =
       readonly plane: string;
       /** `http://host:port` of its HTTP port; absent if there is none. */
       readonly http?: string;
+      /** Its console, where the API answers too; absent if there is none. */
+      readonly console?: string;
       readonly streams: readonly ListeningStream[];
     }
   /** The publisher began anew: with the SSRC it had, its numbers set back, or with another. */

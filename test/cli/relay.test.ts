@@ -45,6 +45,7 @@ test("prints lines that are ready to paste", () =>
     const relay = use(startPunchcast([...(await relayArguments("--open")), ...args]));
     await new Promise((resolve) => relay.child.stdout?.once("data", resolve));
     const text = relay.stdout();
+    assert.match(text, /^Console: http:\/\/127\.0\.0\.1:\d+\/$/m);
     assert.match(text, new RegExp(`MP4Box -rtp -dst=relay\\.example -port=${port} `));
     assert.match(text, new RegExp(`gpac -i \\S+ -o \\S+:ip=relay\\.example:port=${port}`));
     assert.match(text, new RegExp(`rtp://relay\\.example:${port + 2}`));

@@ -40,10 +40,14 @@ test("what is created lasts over a restart; status and key ask the relay with th
       );
       const shown = JSON.parse((await runPunchcast(["key", "cam", ...api, "--json"])).stdout);
       assert.deepEqual([shown.viewKey, shown.publishKey], [keys.viewKey, keys.publishKey]);
+      assert.match(shown.browserUrl, new RegExp(`^http://127\\.0\\.0\\.1:\\d+/watch/cam#key=${keys.viewKey}$`));
       const rotated = JSON.parse((await runPunchcast(["key", "cam", ...api, "--rotate", "view", "--json"])).stdout);
       assert.ok(rotated.viewKey !== keys.viewKey && rotated.publishKey === keys.publishKey);
       const minted = await runPunchcast(["key", "cam", ...api, "--mint", "view", "--lifetime", "60"]);
       assert.match(minted.stdout, /^punch:\/\/127\.0\.0\.1:\d+\/cam\?key=\S+expires=\d+/);
+      assert.match(minted.stdout, /^http:\/\/\S+\/watch\/cam#key=\S+&expires=\d+$/m);
+      const publish = await runPunchcast(["key", "cam", ...api, "--mint", "publish", "--json"]);
+      assert.equal(JSON.parse(publish.stdout).browserUrl, undefined);
       const unknown = await runPunchcast(["key", "none", ...api]);
       assert.deepEqual([unknown.code, unknown.stderr.includes("no stream 'none'")], [4, true]);
       await second.close();

@@ -156,7 +156,8 @@ test("hostile paths, queries and bodies are the client's fault", () =>
     const key = `key=${viewKey}`;
     for (const path of [
       ...[
-        "/",
+        "/console/",
+        "/console/..%2f..%2fpackage.json",
         "/streams/",
         "/streams/.sdp",
         "/streams/..sdp",

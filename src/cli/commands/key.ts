@@ -57,6 +57,10 @@ async function runKey(stream: string, flags: KeyFlags): Promise<void> {
 }
 
 function render(event: KeyEvent): string {
-  if (event.event === "keys") return `watch    ${event.watchUrl}\npublish  ${event.publishUrl}`;
-  return `${event.url}\ngood until ${new Date(event.expires * 1000).toISOString()}`;
+  if (event.event === "keys") {
+    const page = event.browserUrl === undefined ? "" : `\nbrowser  ${event.browserUrl}`;
+    return `watch    ${event.watchUrl}\npublish  ${event.publishUrl}${page}`;
+  }
+  const page = event.browserUrl === undefined ? "" : `${event.browserUrl}\n`;
+  return `${event.url}\n${page}good until ${new Date(event.expires * 1000).toISOString()}`;
 }

@@ -91,6 +91,7 @@ export const streamSchema: z.ZodType<ApiStream> = named(
     takeover: z.boolean(),
     origin: z.enum(["configured", "created"]),
     viewers: z.enum(["many", "one", "newest"]),
+    watching: count.describe("How many watch now, however many holes each has."),
     stats: z.looseObject({
       publisherLive: z.boolean(),
       holes: count,
@@ -112,11 +113,16 @@ export const streamListSchema: z.ZodType<{ readonly streams: readonly ApiStream[
   streams: z.array(streamSchema),
 });
 
+const browserUrl = z.string().describe("The page that plays it; absent if browsers cannot watch.");
+
 /** A stream's keys. */
 export const keysSchema: z.ZodType<ApiKeys> = named(
   "Keys",
   "A stream's keys, and URLs made of them. Whoever has them can watch and publish.",
-  z.object({ viewKey: z.string(), publishKey: z.string(), watchUrl: z.string(), publishUrl: z.string() }),
+  z.object({
+    ...{ viewKey: z.string(), publishKey: z.string(), watchUrl: z.string(), publishUrl: z.string() },
+    browserUrl: browserUrl.optional(),
+  }),
 );
 
 /** The body that makes keys anew. */
@@ -140,7 +146,10 @@ export const mintSchema: z.ZodType<MintRequest> = named(
 export const mintedSchema: z.ZodType<MintedKey> = named(
   "MintedKey",
   "A time-limited credential, as TURN servers make them.",
-  z.object({ username: z.string(), password: z.string(), expires: z.int(), url: z.string() }),
+  z.object({
+    ...{ username: z.string(), password: z.string(), expires: z.int(), url: z.string() },
+    browserUrl: browserUrl.optional(),
+  }),
 );
 
 const report = z

@@ -36,6 +36,8 @@ export interface ApiStream {
   readonly origin: "configured" | "created";
   /** How many can watch at a time: any number, one, or the newest. */
   readonly viewers: "many" | "one" | "newest";
+  /** How many watch now, however many holes each has. */
+  readonly watching: number;
   /** As in the relay's `stats`. */
   readonly stats: Omit<StreamStats, "name">;
 }
@@ -67,6 +69,8 @@ export interface ApiKeys {
   readonly watchUrl: string;
   /** `punch://…` for `punchcast send`. */
   readonly publishUrl: string;
+  /** The page that plays it, with the view key in the fragment; absent if browsers cannot watch. */
+  readonly browserUrl?: string | undefined;
 }
 
 /** Which keys are made anew. Default: both. */
@@ -90,6 +94,8 @@ export interface MintedKey {
   readonly expires: number;
   /** `punch://…` with it. */
   readonly url: string;
+  /** The page that plays the stream with it; absent if it is to publish, or browsers cannot watch. */
+  readonly browserUrl?: string | undefined;
 }
 
 /** One watching party; `id` is what it is kicked by. */

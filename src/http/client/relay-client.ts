@@ -49,6 +49,12 @@ export interface RelayClient {
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ApiEvent & { readonly time: string }>;
 }
 
+/** The HTTP status that a client's error comes from; `undefined`: nobody answered, or the events ended. */
+export function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof PunchcastError) || typeof error.cause !== "object" || error.cause === null) return undefined;
+  return "status" in error.cause && typeof error.cause.status === "number" ? error.cause.status : undefined;
+}
+
 /** Asks nothing yet. */
 export function createRelayClient({ url, token, fetch: ask = fetch }: RelayClientOptions): RelayClient {
   const base = url.replace(/\/+$/, "");
@@ -102,7 +108,7 @@ export function createRelayClient({ url, token, fetch: ask = fetch }: RelayClien
       const { body } = await request("GET", "/api/v1/events", undefined, signal);
       if (body === null) throw noRelay(base);
       try {
-        for await (const { data } of readEventStream(body)) yield JSON.parse(data);
+        for await (const { data } of readEventStream(chunksOf(body))) yield JSON.parse(data);
       } catch (error) {
         if (!signal.aborted)
           throw new PunchcastError("RELAY_REFUSED", `${base} ended the events: ${reasonOf(error)}.`, error);
@@ -111,13 +117,29 @@ export function createRelayClient({ url, token, fetch: ask = fetch }: RelayClien
   };
 }
 
+/** Not every browser's stream can be iterated over. */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
 async function problemOf(response: Response, base: string): Promise<PunchcastError> {
   const problem: unknown = await response.json().catch(() => undefined);
   if (typeof problem !== "object" || problem === null || !("code" in problem) || !("message" in problem)) {
     return noRelay(base);
   }
   const { code, message } = problem;
-  return new PunchcastError(isErrorCode(code) ? code : "RELAY_REFUSED", String(message));
+  return new PunchcastError(isErrorCode(code) ? code : "RELAY_REFUSED", String(message), {
+    status: response.status,
+  });
 }
 
 function isErrorCode(code: unknown): code is ErrorCode {

@@ -1,0 +1,20 @@
+// Builds the console, src/console, into dist/console: one page and the files that it loads, named by what is in them.
+import { build } from "vite";
+
+const path = (name) => decodeURIComponent(new URL(`../${name}`, import.meta.url).pathname);
+
+await build({
+  configFile: false,
+  root: path("src/console/page"),
+  logLevel: "warn",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: path("dist/console"),
+    assetsDir: "console",
+    emptyOutDir: true,
+    modulePreload: false,
+    license: { fileName: "licenses.md" },
+    // Not older: light-dark(), <dialog> and what the player needs.
+    target: ["chrome123", "firefox120", "safari17.5"],
+  },
+});
