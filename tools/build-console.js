@@ -1,7 +1,8 @@
 // Builds the console, src/console, into dist/console: one page and the files that it loads, named by what is in them.
+import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
-const path = (name) => decodeURIComponent(new URL(`../${name}`, import.meta.url).pathname);
+const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
 await build({
   configFile: false,

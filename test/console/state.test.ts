@@ -84,6 +84,8 @@ test("a form's problem is shown at the field that the relay names", () => {
     field: "from",
     message: "Is no address block.",
   });
+  const exists = new PunchcastError("STREAM_EXISTS", "Stream 'cam' is there already.");
+  assert.deepEqual(formProblem(exists, fields), { field: "name", message: exists.message });
   const taken = "Port 9099 is taken (--ingest-port).";
   assert.deepEqual(of(taken), { field: "ingestPort", message: taken });
   assert.deepEqual(of("Something else."), { field: undefined, message: "Something else." });

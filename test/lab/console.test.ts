@@ -74,6 +74,7 @@ test("a thousand viewers are listed, sorted and found at once", options, (t) =>
       await page.page.getByLabel("Find").fill("203.0.115.7:");
       await page.until("document.querySelectorAll('.viewers tbody tr').length === 1", 2_000);
       await page.page.getByLabel("Find").fill("");
+      await page.page.getByRole("button", { name: "Loss" }).click();
       await takePictures(page, t, "crowd");
     } finally {
       await page.close();

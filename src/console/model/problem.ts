@@ -37,9 +37,14 @@ export function formProblem(error: unknown, fields: readonly string[]): FormProb
   const named = /body\/(\w+)(?:\/\d+)? (.*)$/s.exec(message);
   const found = fields.find((field) => field === named?.[1]);
   if (found !== undefined) return { field: found, message: sentence(named?.[2] ?? message) };
-  const flag = fields.find((field) => message.includes(`--${field.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`));
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const flag =
+    fieldOfCode[code] ??
+    fields.find((field) => message.includes(`--${field.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`));
   return { field: flag, message };
 }
+
+const fieldOfCode: Readonly<Record<string, string>> = { STREAM_EXISTS: "name", PORT_IN_USE: "ingestPort" };
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;

@@ -45,6 +45,9 @@ export function Frame({ said, children }: { readonly said: string; readonly chil
       <main id="main" tabIndex={-1}>
         {relay === undefined ? problem === undefined && <p class="quiet">Asking the relay…</p> : children}
       </main>
+      <footer>
+        <a href="/reference">API reference</a>
+      </footer>
       <div role="status" class="toast" data-shown={said !== ""}>
         {said}
       </div>

@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { ApiStream, ApiViewer } from "../../http/api/shapes.ts";
 import { formatCount, formatDuration, formatMs, formatNumber, formatShare } from "../model/format.ts";
 import { type ViewerOrder, type ViewerRow, type ViewerView, viewerRow, viewersPage } from "../model/viewer-rows.ts";
@@ -26,12 +26,16 @@ export function Viewers({ stream }: { readonly stream: ApiStream }): VNode {
   const { name } = stream;
 
   useEffect(() => {
-    const read = (): void => {
-      if (document.hidden) return;
-      client.listViewers(name).then(setViewers, () => {});
+    let isReading = false;
+    const read = async (): Promise<void> => {
+      if (document.hidden || isReading) return;
+      isReading = true;
+      // What is wrong is told by the session, which asks as well.
+      await client.listViewers(name).then(setViewers, () => {});
+      isReading = false;
     };
-    read();
-    const timer = setInterval(read, readMs);
+    void read();
+    const timer = setInterval(() => void read(), readMs);
     return () => clearInterval(timer);
   }, [client, name]);
 
@@ -41,7 +45,8 @@ export function Viewers({ stream }: { readonly stream: ApiStream }): VNode {
     say(`Kicked: ${host}`);
   }
 
-  const { rows, found, page, pages } = viewersPage(viewers.map(viewerRow), view);
+  const lines = useMemo(() => viewers.map(viewerRow), [viewers]);
+  const { rows, found, page, pages } = viewersPage(lines, view);
   return (
     <section class="card" aria-labelledby="viewers">
       <div class="title">
@@ -117,18 +122,19 @@ export function Viewers({ stream }: { readonly stream: ApiStream }): VNode {
   );
 }
 
+/** How somebody watches, where it is not by a key and `punchcast watch`. */
+const ways: Readonly<Record<ViewerRow["by"], string>> = { key: "", bare: "without a key", browser: "browser" };
+
 function Row({ row, onKick }: { readonly row: ViewerRow; readonly onKick: () => void }): VNode {
   const { host, ports, loss, rttMs, packets, drops, watchingMs, by } = row;
   const isBad = loss !== undefined && loss >= 0.02;
   return (
     <tr>
       <th scope="row">
-        <span class="address">{host}</span>
+        <span class="address">{host === "" ? "connecting" : host}</span>
         <span class="quiet small">
-          {ports.map((port) => `:${port}`).join(" ")}
-          {by === "bare" && " · without a key"}
-          {by === "browser" && " · browser"}
-          <span class="narrow-only"> · {formatDuration(watchingMs)}</span>
+          {[ports.map((port) => `:${port}`).join(" "), ways[by]].filter((part) => part !== "").join(" · ")}
+          <span class="narrow-only"> {formatDuration(watchingMs)}</span>
         </span>
       </th>
       <td class={isBad ? "bad" : ""}>{formatShare(loss)}</td>

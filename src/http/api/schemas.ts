@@ -33,12 +33,19 @@ const block = z
   .string()
   .max(64)
   .refine((text) => parseCidr(text) !== undefined, "is no address block such as 192.0.2.0/24");
-const key = z.string().min(8).max(128);
+const [keyTakes, componentsTakes] = ["takes 8 to 128 characters", "takes 1 to 255"];
+const portTakes = "takes a UDP port, 1 to 65535, or 'none'";
+const key = z.string().min(8, keyTakes).max(128, keyTakes);
 
 const settings = {
-  components: z.int().min(1).max(255).optional().describe("UDP ports of the stream, two for each RTP track."),
+  components: z
+    .int(componentsTakes)
+    .min(1, componentsTakes)
+    .max(255, componentsTakes)
+    .optional()
+    .describe("UDP ports of the stream, two for each RTP track."),
   ingestPort: z
-    .union([z.int().min(1).max(65_535), z.literal("none")])
+    .union([z.int(portTakes).min(1, portTakes).max(65_535, portTakes), z.literal("none")], portTakes)
     .optional()
     .describe("UDP port of component 0, or 'none' to take media by the publish key only."),
   from: z.array(block).max(64).optional().describe("Sources that may send to the ingest ports; empty: first come."),
