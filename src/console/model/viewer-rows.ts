@@ -71,7 +71,7 @@ export function viewersPage(rows: readonly ViewerRow[], { order, filter, page }:
   const wanted = filter.trim().toLowerCase();
   const fitting = rows.filter(
     ({ id, host, ports }) =>
-      wanted === "" || id.toLowerCase().includes(wanted) || ports.some((port) => `${host}:${port}`.includes(wanted)),
+      wanted === "" || id.includes(wanted) || ports.some((port) => `${host}:${port}`.includes(wanted)),
   );
   const sorted = fitting.toSorted(comparisons[order]);
   const pages = Math.max(1, Math.ceil(sorted.length / rowsPerPage));
