@@ -1,7 +1,6 @@
 import type { Endpoint } from "../../src/core/address.ts";
 import { randomUnit } from "../../src/core/random.ts";
 import { classifyDatagram } from "../../src/rtp/demux.ts";
-import { decodeRtcp, type RtcpPacket } from "../../src/rtp/rtcp/compound.ts";
 import { openUdpSocket, type UdpSocket } from "../../src/udp/udp-socket.ts";
 import { createSeededRandom } from "./seeded-random.ts";
 
@@ -22,8 +21,6 @@ export interface LossyPath {
   setLoss(share: number): void;
   readonly fromRelay: PathCounts;
   readonly toRelay: PathCounts;
-  /** RTCP that reached the relay. */
-  readonly told: readonly RtcpPacket[];
   close(): Promise<void>;
 }
 
@@ -57,7 +54,6 @@ export async function openLossyPath(relayPort: number, seed: number): Promise<Lo
   const relay: Endpoint = { address: "127.0.0.1", port: relayPort };
   const random = createSeededRandom(seed);
   const backs = new Map<number, Promise<UdpSocket>>();
-  const told: RtcpPacket[] = [];
   const fromRelay = createDirection(() => randomUnit(random));
   const toRelay = createDirection(() => randomUnit(random));
   let loss = 0;
@@ -75,14 +71,12 @@ export async function openLossyPath(relayPort: number, seed: number): Promise<Lo
       const opening = backs.get(from.port) ?? openBack(from);
       backs.set(from.port, opening);
       if (toRelay.isLost(bytes, loss)) return;
-      const packets = classifyDatagram(bytes) === "rtcp" ? decodeRtcp(bytes) : undefined;
-      if (packets?.ok) told.push(...packets.value);
       void opening.then((back) => back.send(bytes, relay));
     },
   });
   return {
     port: front.local.port,
-    ...{ told, fromRelay: fromRelay.counts, toRelay: toRelay.counts },
+    ...{ fromRelay: fromRelay.counts, toRelay: toRelay.counts },
     setLoss(share) {
       loss = share;
     },
