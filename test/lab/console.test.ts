@@ -44,6 +44,9 @@ test(
         await lookAtStream(page, t, relay, stream);
         await kickViewer(page, relay);
         await createAndDelete(page, api(lab));
+        await page.navigate(`${base}/reference`);
+        await page.until("document.querySelector('h1') && document.querySelectorAll('section').length > 20", 5_000);
+        await takePictures(page, t, "reference");
         const elsewhere = page.requests.filter((url) => !url.startsWith(`${base}/`) && !url.startsWith("data:"));
         assert.deepEqual(elsewhere, []);
         // The browser tells of the wrong token's answer and the wrong name's; anything else would be ours.

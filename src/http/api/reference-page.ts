@@ -5,7 +5,7 @@ const operationSchema = z.object({
   tags: z.array(z.string()).default([]),
   summary: z.string().default(""),
   description: z.string().default(""),
-  security: z.array(z.unknown()).default([]),
+  security: z.array(z.record(z.string(), z.unknown())).default([]),
   parameters: z.array(z.object({ name: z.string(), in: z.string(), schema: z.unknown() })).default([]),
   requestBody: z.object({ content: contentSchema }).optional(),
   responses: z
@@ -21,13 +21,14 @@ const documentSchema = z.object({
 type Operation = z.infer<typeof operationSchema>;
 
 const style = `
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; color: light-dark(#111, #eee); background: light-dark(#fff, #111); }
+a { color: light-dark(#0b4fb3, #8ab8ff); }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
 h3 code { font-size: 1rem; }
 table { border-collapse: collapse; }
-td { padding: .15rem 1rem .15rem 0; vertical-align: top; }
+th, td { padding: .15rem 1rem .15rem 0; text-align: start; vertical-align: top; font-weight: inherit; }
 `;
 
 /** An OpenAPI document as a page that loads nothing from anywhere. */
@@ -58,25 +59,26 @@ ${shapes.join("\n")}
 
 function renderOperation(title: string, operation: Operation): string {
   const { summary, description, security, parameters, requestBody, responses } = operation;
-  const lock = security.length > 0 ? " 🔒" : "";
+  const needs = security.flatMap((scheme) => ("streamKey" in scheme ? "a key of the stream" : "the admin token"));
+  const lock = needs.length > 0 ? ` <span role="img" aria-label="needs ${needs.join(" or ")}">🔒</span>` : "";
   const inputs = parameters.map(({ name, in: place }) => `<code>${escapeHtml(name)}</code> (${escapeHtml(place)})`);
   const body = Object.values(requestBody?.content ?? {}).map(({ schema }) => `<p>Body:</p>${renderSchema(schema)}`);
   const answers = Object.entries(responses).map(([status, answer]) => {
     const shape = Object.values(answer.content).map(({ schema }) => nameOf(schema) ?? "");
-    return `<tr><td>${escapeHtml(status)}</td><td>${shape.join("")} ${escapeHtml(answer.description)}</td></tr>`;
+    return `<tr><th scope="row">${escapeHtml(status)}</th><td>${shape.join("")} ${escapeHtml(answer.description)}</td></tr>`;
   });
   return [
     `<section><h3><code>${escapeHtml(title)}</code>${lock}</h3>`,
     `<p>${escapeHtml(summary)}${summary === "" ? "" : "."} ${escapeHtml(description)}</p>`,
     inputs.length === 0 ? "" : `<p>${inputs.join(", ")}</p>`,
     ...body,
-    `<table>${answers.join("")}</table></section>`,
+    `<table aria-label="Answers">${answers.join("")}</table></section>`,
   ].join("\n");
 }
 
 /** A link to a shape that has a name; of any other its JSON Schema. */
 function renderSchema(schema: unknown): string {
-  return nameOf(schema) ?? `<pre>${escapeHtml(JSON.stringify(schema, undefined, 2))}</pre>`;
+  return nameOf(schema) ?? `<pre tabindex="0">${escapeHtml(JSON.stringify(schema, undefined, 2))}</pre>`;
 }
 
 function nameOf(schema: unknown): string | undefined {
