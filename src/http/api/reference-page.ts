@@ -27,6 +27,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
 h3 code { font-size: 1rem; }
+h2, h3, td, p { overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
 th, td { padding: .15rem 1rem .15rem 0; text-align: start; vertical-align: top; font-weight: inherit; }
 `;
