@@ -61,5 +61,7 @@ test("minutes are kept and no more; now is the last seconds of them", () => {
   assert.equal(now.inBits, 80_000);
   // Half of the packets in half of the last ten seconds.
   assert.equal(now.lossIn, 0.25);
-  assert.deepEqual(recent({ samples: [] }).inBits, 0);
+  assert.ok(now.isMeasured);
+  const { inBits, isMeasured } = recent({ samples: [] });
+  assert.deepEqual({ inBits, isMeasured }, { inBits: 0, isMeasured: false });
 });

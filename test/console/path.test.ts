@@ -4,7 +4,7 @@ import type { Recent } from "../../src/console/model/history.ts";
 import { describePath, diagnose, healthAt, type Place } from "../../src/console/model/path.ts";
 import { figures, stream } from "./support.ts";
 
-const well: Recent = { inBits: 2e6, outBits: 2e6, lossIn: 0, lossOut: 0, drops: 0, oversized: 0 };
+const well: Recent = { isMeasured: true, inBits: 2e6, outBits: 2e6, lossIn: 0, lossOut: 0, drops: 0, oversized: 0 };
 
 function found(now: Partial<Recent>, more: Parameters<typeof stream>[0] = {}): string[] {
   return diagnose(stream(more), { ...well, ...now }).map(({ place, health }) => `${place} ${health}`);
@@ -24,6 +24,7 @@ test("what is wrong is found where it is wrong", () => {
   assert.deepEqual(found({ lossOut: 0.3 }), ["viewer-leg bad"]);
   assert.deepEqual(found({ oversized: 1 }), ["viewer-leg warn"]);
   assert.deepEqual(found({ inBits: 0 }), ["publisher warn"]);
+  assert.deepEqual(found({ inBits: 0, isMeasured: false }), []);
   assert.deepEqual(found({ lossOut: 0.3 }, { watching: 0 }), ["viewers idle"]);
   const idle = stream({ watching: 0, stats: figures({ publisherLive: false }) });
   assert.deepEqual(found({ inBits: 0, lossIn: 0.5 }, idle), ["publisher idle", "viewers idle"]);

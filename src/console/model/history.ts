@@ -94,6 +94,8 @@ function lossBetween(before: Totals, after: Totals): number {
 
 /** The last seconds of a stream in one. */
 export interface Recent {
+  /** False until figures have come twice, and rates of 0 mean nothing. */
+  readonly isMeasured: boolean;
   readonly inBits: number;
   readonly outBits: number;
   /** Means of what was known. */
@@ -111,6 +113,7 @@ export function recent({ samples }: Pick<History, "samples">): Recent {
   const last = samples.slice(-recentSamples);
   const sum = (of: (sample: Sample) => number): number => last.reduce((total, sample) => total + of(sample), 0);
   return {
+    isMeasured: last.length > 0,
     inBits: mean(samples.slice(-3).map(({ inBits }) => inBits)) ?? 0,
     outBits: mean(samples.slice(-3).map(({ outBits }) => outBits)) ?? 0,
     lossIn: mean(last.map(({ lossIn }) => lossIn)),

@@ -33,7 +33,7 @@ export function diagnose(stream: ApiStream, now: Recent): Finding[] {
     findings.push({ place, health, sentence, remedy });
   };
   if (!publisherLive) tell("publisher", "idle", "Nobody sends to this stream.", howToSend(stream));
-  else if (now.inBits === 0) {
+  else if (now.isMeasured && now.inBits === 0) {
     tell(
       "publisher",
       "warn",
