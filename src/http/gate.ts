@@ -1,11 +1,10 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { prefixOf } from "../core/cidr.ts";
 import type { Clock } from "../core/clock.ts";
 import { signatureScheme, signatureToleranceSeconds } from "../core/signed-request.ts";
-import { createRateLimiter } from "../relay/rate-limiter.ts";
 import { authorize, isStillGood, type KeyRing, type Refusal } from "./authorize.ts";
 import { HttpProblem } from "./problem.ts";
+import { createWrongSecrets } from "./wrong-secrets.ts";
 
 /** Lets requests through that show a key. */
 export interface Gate {
@@ -20,13 +19,6 @@ export interface Permit {
   /** Whether the key that was shown is still good. */
   isGood(): boolean;
 }
-
-/**
- * Wrong keys that one address (IPv6: its /64) may offer: 10 at once, then one a second. Not more, since a key of one's own
- * may be weak; not less, since viewers behind one NAT share this. While it is used up, right keys wait too, or one could go
- * on guessing.
- */
-const failures = { ratePerSecond: 1, burst: 10 };
 
 /** The query's part of the credentials; given twice it is none. */
 const querySchema = z.object({
@@ -44,21 +36,10 @@ const messages: Readonly<Record<Refusal, string>> = {
 
 /** A gate that has seen nobody yet. */
 export function createGate(keys: KeyRing, clock: Clock): Gate {
-  const limiter = createRateLimiter(failures);
+  const wrong = createWrongSecrets("keys", clock);
   return {
     check(request, stream, access) {
-      const source = prefixOf(request.ip, 32, 64);
-      const now = clock.now();
-      if (!limiter.allows(source, now)) {
-        throw new HttpProblem(
-          429,
-          "RELAY_REFUSED",
-          "Too many wrong keys came from this address: try again in a second.",
-          {
-            headers: { "retry-after": "1" },
-          },
-        );
-      }
+      const source = wrong.admit(request.ip);
       const credentials = {
         method: request.method,
         target: request.originalUrl,
@@ -70,7 +51,7 @@ export function createGate(keys: KeyRing, clock: Clock): Gate {
       if (typeof verdict === "object") {
         return { source, isGood: () => isStillGood(stream, access, verdict, keys, clock.wallNow()) };
       }
-      if (verdict === "wrong-credentials") limiter.take(source, now);
+      if (verdict === "wrong-credentials") wrong.note(source);
       throw new HttpProblem(401, "RELAY_REFUSED", messages[verdict], {
         headers: { "www-authenticate": `Bearer realm="punchcast", ${signatureScheme} realm="punchcast"` },
       });

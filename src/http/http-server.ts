@@ -11,6 +11,7 @@ import type { KeyRing } from "./authorize.ts";
 import { addConsolePage } from "./console-page.ts";
 import { createGate } from "./gate.ts";
 import { addHealthRoutes, type HealthSource } from "./health.ts";
+import { isLoopback } from "./loopback.ts";
 import { HttpProblem, problemOf, sendProblem } from "./problem.ts";
 import { addSdpRoutes, type SdpSource } from "./stream-sdp.ts";
 import { addWatchPage } from "./watch-page.ts";
@@ -131,7 +132,7 @@ function limitConnections(server: Server): void {
   const open = new Map<string, number>();
   server.on("connection", (socket: Socket) => {
     const address = socket.remoteAddress ?? "";
-    if (/^(::ffff:)?127\.|^::1$/.test(address)) return;
+    if (isLoopback(address)) return;
     const count = (open.get(address) ?? 0) + 1;
     if (count > connectionsPerAddressMax) {
       socket.destroy();

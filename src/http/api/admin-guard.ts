@@ -1,9 +1,9 @@
 import type { FastifyRequest } from "fastify";
-import { prefixOf } from "../../core/cidr.ts";
 import type { Clock } from "../../core/clock.ts";
 import { sameSecret } from "../../core/signed-request.ts";
-import { createRateLimiter } from "../../relay/rate-limiter.ts";
+import { isLoopback } from "../loopback.ts";
 import { HttpProblem } from "../problem.ts";
+import { createWrongSecrets } from "../wrong-secrets.ts";
 
 /** Who may use the API. */
 export interface AdminAccess {
@@ -13,12 +13,9 @@ export interface AdminAccess {
   readonly from: "loopback" | "anywhere";
 }
 
-/** Wrong tokens that one address (IPv6: its /64) may offer, as for the streams' keys. */
-const failures = { ratePerSecond: 1, burst: 10 };
-
 /** A check that throws a problem, 401, 403 or 429, unless the request may use the API. */
 export function createAdminGuard({ token, from }: AdminAccess, clock: Clock): (request: FastifyRequest) => void {
-  const limiter = createRateLimiter(failures);
+  const wrong = createWrongSecrets("tokens", clock);
   return (request) => {
     if (from === "loopback" && !isLoopback(request.ip)) {
       throw new HttpProblem(
@@ -34,21 +31,10 @@ export function createAdminGuard({ token, from }: AdminAccess, clock: Clock): (r
         "The API is off: start the relay with --admin-token, or a state file.",
       );
     }
-    const source = prefixOf(request.ip, 32, 64);
-    const now = clock.now();
-    if (!limiter.allows(source, now)) {
-      throw new HttpProblem(
-        429,
-        "RELAY_REFUSED",
-        "Too many wrong tokens came from this address: try again in a second.",
-        {
-          headers: { "retry-after": "1" },
-        },
-      );
-    }
+    const source = wrong.admit(request.ip);
     const offered = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
     if (offered !== undefined && sameSecret(offered, token)) return;
-    if (offered !== undefined) limiter.take(source, now);
+    if (offered !== undefined) wrong.note(source);
     throw new HttpProblem(
       401,
       "RELAY_REFUSED",
@@ -56,8 +42,4 @@ export function createAdminGuard({ token, from }: AdminAccess, clock: Clock): (r
       { headers: { "www-authenticate": 'Bearer realm="punchcast"' } },
     );
   };
-}
-
-function isLoopback(address: string): boolean {
-  return /^(::ffff:)?127\.|^::1$/.test(address);
 }
