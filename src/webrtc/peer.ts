@@ -14,26 +14,30 @@ export interface Peer {
   close(): void;
 }
 
-/** What a connection is made of. */
-export interface PeerOptions {
+/** What a connection to a browser is answered with, whoever sends. */
+export interface AnswerOptions {
   readonly library: Library;
   readonly port: number;
   readonly bindAddress: string | undefined;
   readonly session: string;
   readonly offer: string;
   readonly media: readonly AnsweredMedia[];
+  /** The whole answer, with its candidates. */
+  readonly onAnswer: (sdp: string) => void;
+  /** The connection has ended, or never came about. */
+  readonly onClosed: () => void;
+}
+
+/** What a connection is made of. */
+export interface PeerOptions extends AnswerOptions {
   /** Who sends: the relay to a viewer, or the browser. */
   readonly direction: "SendOnly" | "RecvOnly";
   /** SSRC of what the relay sends on a line. */
   readonly ssrcOf: (mid: string) => number;
   readonly cname: string;
-  /** The whole answer, with its candidates. */
-  readonly onAnswer: (sdp: string) => void;
   readonly onOpen: (mid: string, track: Track) => void;
   /** RTP or RTCP of a line. */
   readonly onMessage: (mid: string, bytes: Uint8Array) => void;
-  /** The connection has ended, or never came about. */
-  readonly onClosed: () => void;
 }
 
 /** From these a connection does not come back. */

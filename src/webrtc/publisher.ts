@@ -10,7 +10,7 @@ import { writeUint32 } from "../rtp/wire.ts";
 import { describe, type MediaDescription } from "../sdp/describe.ts";
 import { writeSdp } from "../sdp/session.ts";
 import type { AnsweredMedia } from "./negotiate.ts";
-import { guard, type Library, openPeer, type Peer } from "./peer.ts";
+import { type AnswerOptions, guard, openPeer, type Peer } from "./peer.ts";
 
 /** A browser, or OBS, that publishes. */
 export interface Publisher {
@@ -20,22 +20,14 @@ export interface Publisher {
 }
 
 /** What a publisher is made of. */
-export interface PublisherOptions {
-  readonly library: Library;
-  readonly port: number;
-  readonly bindAddress: string | undefined;
-  readonly session: string;
-  readonly offer: string;
-  readonly media: readonly AnsweredMedia[];
+export interface PublisherOptions extends AnswerOptions {
   /** The relay's punch port, and the key for the stream. */
   readonly relay: Endpoint;
   readonly stream: string;
   readonly key: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly onAnswer: (sdp: string) => void;
   readonly onConnected: () => void;
-  readonly onClosed: () => void;
   /** The SDP of what is published, once all of it is known. */
   readonly onDescribed: (sdp: string) => void;
   /** The relay does not take it any more: another publisher has the stream. */

@@ -2,9 +2,8 @@ import { type Clock, scheduleEvery } from "../core/clock.ts";
 import { type Random, randomUint32 } from "../core/random.ts";
 import type { Feed } from "./feed.ts";
 import type { ViewerFigures } from "./messages.ts";
-import type { AnsweredMedia } from "./negotiate.ts";
 import { createOutlet, type Outlet } from "./outlet.ts";
-import { type Library, openPeer, type Peer } from "./peer.ts";
+import { type AnswerOptions, openPeer, type Peer } from "./peer.ts";
 
 /** A browser that watches. */
 export interface Viewer {
@@ -17,19 +16,11 @@ export interface Viewer {
 }
 
 /** What a viewer is made of. */
-export interface ViewerOptions {
-  readonly library: Library;
-  readonly port: number;
-  readonly bindAddress: string | undefined;
-  readonly session: string;
-  readonly offer: string;
-  readonly media: readonly AnsweredMedia[];
+export interface ViewerOptions extends AnswerOptions {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly random: Random;
-  readonly onAnswer: (sdp: string) => void;
   readonly onConnected: () => void;
-  readonly onClosed: () => void;
   readonly wantKeyFrame: (component: number) => void;
 }
 

@@ -92,17 +92,10 @@ function lossBetween(before: Totals, after: Totals): number {
   return lost === 0 ? 0 : lost / (lost + packets);
 }
 
-/** The last seconds of a stream in one. */
-export interface Recent {
+/** The last seconds of a stream in one: means of what was known. */
+export interface Recent extends Omit<Sample, "atMs"> {
   /** False until figures have come twice, and rates of 0 mean nothing. */
   readonly isMeasured: boolean;
-  readonly inBits: number;
-  readonly outBits: number;
-  /** Means of what was known. */
-  readonly lossIn: number | undefined;
-  readonly lossOut: number | undefined;
-  readonly drops: number;
-  readonly oversized: number;
 }
 
 /** Seconds that count as now for loss: a packet lost once should be seen, and be over soon after. */
