@@ -10,20 +10,16 @@ import type { Lab } from "../../src/lab/lab.ts";
 import { seedScene } from "../../src/lab/seed-scene.ts";
 import type { ListeningStream, ServerEvent } from "../../src/server/server-events.ts";
 import { violations } from "../support/accessibility.ts";
+import { adminToken, base, relayHost, sendFrom, symmetric } from "../support/browser-scene.ts";
 import { type BrowserPage, looks, openPage } from "../support/chromium.ts";
 import { needsLab, withLab } from "../support/lab.ts";
+import { crowd } from "../support/listed-crowd.ts";
 import { type Running, runRelay, runWatch } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
 const needs = await needsLab("chromium", "ffmpeg", "curl");
 const isBuilt = existsSync(new URL("../../dist/console/index.html", import.meta.url));
 const options = { ...needs, ...(!isBuilt && { skip: "the console is not built: npm run build" }), timeout: 120_000 };
-
-/** A NAT that draws another port for every remote and lets nobody else in. */
-const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
-const relayHost = "10.10.10.197";
-const base = `http://${relayHost}:9000`;
-const token = "admin-token-of-tests";
 
 /** Takes what is worth knowing of a run. */
 interface Told {
@@ -35,7 +31,18 @@ test(
   options,
   (t) =>
     inScene(async (lab, relay, stream) => {
-      sendTestPicture(lab);
+      sendFrom(lab, [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+        "-g",
+        "60",
+        "-pix_fmt",
+        "yuv420p",
+      ]);
       const watch = runWatch(lab.host("C2"), stream.watchUrl);
       await watch.until("ready");
       const page = await openPage(lab.host("C1"), `${base}/`);
@@ -60,7 +67,7 @@ test(
 
 test("a thousand viewers are listed, sorted and found at once", options, (t) =>
   inScene(async (lab) => {
-    const page = await openPage(lab.host("C1"), `${base}/#token=${token}`, crowd);
+    const page = await openPage(lab.host("C1"), `${base}/#token=${adminToken}`, crowd);
     try {
       await page.until("document.querySelector('.stream')", 10_000);
       await page.evaluate("location.hash = '#/streams/live'");
@@ -87,7 +94,7 @@ test("a thousand viewers are listed, sorted and found at once", options, (t) =>
 
 test("a relay that is gone is told, what it told stays, and it is back by itself", options, (t) =>
   inScene(async (lab, relay, _stream, start) => {
-    const page = await openPage(lab.host("C1"), `${base}/#token=${token}`);
+    const page = await openPage(lab.host("C1"), `${base}/#token=${adminToken}`);
     try {
       await page.until("document.querySelector('.stream')", 10_000);
       await relay.kill("SIGKILL");
@@ -113,7 +120,7 @@ async function inScene(
 ): Promise<void> {
   await withTempFolder((folder) =>
     withLab(seedScene({ ipv6: false, client: symmetric, moreViewers: [{}] }), async (lab) => {
-      const access = ["--http-listen", relayHost, "--admin-token", token, "--auth-secret", "a-secret-of-tests"];
+      const access = ["--http-listen", relayHost, "--admin-token", adminToken, "--auth-secret", "a-secret-of-tests"];
       const start = (): Running<ServerEvent> =>
         runRelay(lab.host("relay"), "--state", join(folder, "state.json"), ...access);
       const relay = start();
@@ -134,7 +141,7 @@ async function signIn(page: BrowserPage, t: Told): Promise<void> {
   await page.page.keyboard.press("Enter");
   await page.until("document.querySelector('[role=alert]')?.textContent.includes('not the relay')", 5_000);
   assert.deepEqual(await violations(page), []);
-  await page.evaluate(`location.hash = '#token=${token}'`);
+  await page.evaluate(`location.hash = '#token=${adminToken}'`);
   await page.until("document.querySelector('.stream')", 5_000);
   assert.equal(await page.evaluate("location.href"), `${base}/`);
   const bits = "parseFloat(document.querySelector('.stream .figures dd').textContent)";
@@ -272,44 +279,8 @@ function api(lab: Lab): RelayClient {
   const ask = async (url: string | URL | Request): Promise<Response> => {
     const { stdout } = await lab
       .host("relay")
-      .run("curl", ["-sf", "-H", `authorization: Bearer ${token}`, String(url)]);
+      .run("curl", ["-sf", "-H", `authorization: Bearer ${adminToken}`, String(url)]);
     return new Response(stdout, { headers: { "content-type": "application/json" } });
   };
-  return createRelayClient({ url: base, token, fetch: ask });
+  return createRelayClient({ url: base, token: adminToken, fetch: ask });
 }
-
-/** A picture that moves and a tone, as plain RTP to the ingest ports. */
-function sendTestPicture(lab: Lab): void {
-  const inputs = [
-    "-f",
-    "lavfi",
-    "-i",
-    "testsrc2=size=640x360:rate=30",
-    "-f",
-    "lavfi",
-    "-i",
-    "sine=440:sample_rate=48000",
-  ];
-  const picture = ["-map", "0:v", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "60"];
-  const rest = ["-pix_fmt", "yuv420p", "-f", "rtp", `rtp://${relayHost}:9099`];
-  const sound = ["-map", "1:a", "-c:a", "libopus", "-f", "rtp", `rtp://${relayHost}:9101`];
-  const args = ["-nostdin", "-loglevel", "error", "-re", ...inputs, ...picture, ...rest, ...sound];
-  lab.host("S1").spawn("ffmpeg", args, { stdio: "ignore" });
-}
-
-/** Answers the question who watches with a thousand, some of whom fare badly. */
-const crowd = `
-  const ask = window.fetch;
-  const viewers = Array.from({ length: 1000 }, (_, i) => ({
-    id: i.toString(16).padStart(16, "0"), stream: "live", by: "key", watchingMs: 60_000 + i * 7_000,
-    holes: [0, 1, 2, 3].map((component) => ({
-      component, mapped: \`203.0.\${113 + (i >> 8)}.\${i & 255}:\${20_000 + component}\`, relay: "${relayHost}:9000",
-      consentLeftMs: 20_000, sent: { packets: 1_000 * i, bytes: 1_000_000 * i, drops: 0 },
-      report: { lossFraction: i % 13 === 0 ? (i % 100) / 1000 : 0, lost: 0, jitterMs: 3, rttMs: 8 + (i % 120) },
-    })),
-  }));
-  window.fetch = (url, init) =>
-    String(url).endsWith("/viewers")
-      ? Promise.resolve(new Response(JSON.stringify({ viewers }), { headers: { "content-type": "application/json" } }))
-      : ask(url, init);
-`;

@@ -9,7 +9,7 @@ import { runRelay } from "./punchcast.ts";
 import { withTempFolder } from "./temp-folder.ts";
 
 /** A NAT that draws another port for every remote and lets nobody else in. */
-const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
+export const symmetric = { mapping: "address-and-port-dependent", ports: "random" } as const;
 /** The relay of the scene. */
 export const relayHost = "10.10.10.197";
 /** Its HTTP port. */
