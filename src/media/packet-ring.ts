@@ -45,7 +45,8 @@ const initialBytes = 64 << 10;
 export function createPacketRing(maxBytes: number): PacketRing {
   const lanes = new Map<number, Lane>();
   let memory = new Uint8Array(Math.min(initialBytes, maxBytes));
-  // Positions only ever grow; the place in memory is the position modulo its size, so growing leaves them as they are.
+  // Positions only ever grow; the place in memory is the position modulo its size, so growing leaves them as they are. No
+  // two packets have the same: an empty datagram takes a byte too.
   let head = 0;
   let tail = 0;
   let count = 0;
@@ -73,7 +74,7 @@ export function createPacketRing(maxBytes: number): PacketRing {
   /** Drops the lane's oldest packet. */
   function drop(lane: Lane): void {
     const at = lane.gone * entryWidth;
-    tail = (lane.entries[at] ?? 0) + (lane.entries[at + 1] ?? 0);
+    tail = (lane.entries[at] ?? 0) + roomOf(lane.entries[at + 1] ?? 0);
     count -= 1;
     lane.gone += 1;
     // Seldom enough that moving the rest to the front costs next to nothing a packet.
@@ -92,8 +93,8 @@ export function createPacketRing(maxBytes: number): PacketRing {
     }
   }
 
-  function isFull(length: number): boolean {
-    return head - tail + length + (count + 1) * overheadBytes > maxBytes;
+  function isFull(room: number): boolean {
+    return head - tail + room + (count + 1) * overheadBytes > maxBytes;
   }
 
   function grow(wanted: number): void {
@@ -126,15 +127,15 @@ export function createPacketRing(maxBytes: number): PacketRing {
 
   return {
     push(lane, bytes, atMs) {
-      const { length } = bytes;
-      while (count > 0 && isFull(length)) dropBelow(0, tail + 1);
+      const room = roomOf(bytes.length);
+      while (count > 0 && isFull(room)) dropBelow(0, tail + 1);
       const own = laneOf(lane);
       const id = own.base + own.entries.length / entryWidth;
-      if (isFull(length)) return id;
-      if (head - tail + length > memory.length) grow(head - tail + length);
+      if (isFull(room)) return id;
+      if (head - tail + room > memory.length) grow(head - tail + room);
       write(head, bytes);
-      own.entries.push(head, length, atMs);
-      head += length;
+      own.entries.push(head, bytes.length, atMs);
+      head += room;
       count += 1;
       return id;
     },
@@ -174,4 +175,9 @@ export function createPacketRing(maxBytes: number): PacketRing {
       memory = new Uint8Array(Math.min(initialBytes, maxBytes));
     },
   };
+}
+
+/** Bytes of memory that a packet takes. */
+function roomOf(length: number): number {
+  return Math.max(length, 1);
 }
