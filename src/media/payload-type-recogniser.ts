@@ -36,6 +36,8 @@ export interface RecognisedTrack {
   readonly facts?: TrackFacts;
   /** Why there are no facts. */
   readonly missing?: Missing;
+  /** All there was to look at has been seen: what is missing now stays so. */
+  readonly isExhausted: boolean;
 }
 
 /** Follows the packets of one payload type. */
@@ -47,8 +49,11 @@ export interface PayloadTypeRecogniser {
 /** One packet in so many may disagree: padding, and packets overtaken in the network. */
 const toleratedShare = 20;
 
-/** After so many packets none of the judges will find for its codec any more, and no parameter sets will come. */
-export const evidencePackets = 1000;
+/**
+ * After so many packets in so long a time none of the judges will find for its codec any more, and no parameter sets will
+ * come. Slow streams need the packets, those of hundreds of packets a picture the time.
+ */
+const [evidencePackets, evidenceMs] = [1000, 3000];
 
 interface Case {
   readonly judge: Judge;
@@ -67,6 +72,8 @@ export function createPayloadTypeRecogniser(payloadType: number): PayloadTypeRec
   let cases: Case[] = allJudges().map((judge) => ({ judge, agreed: 0, disagreed: 0 }));
   let last: RtpPacket | undefined;
   let packets = 0;
+  let firstMs: number | undefined;
+  let isExhausted = false;
   let keyFrameSeen = false;
   let decided: Judge | undefined;
 
@@ -84,12 +91,14 @@ export function createPayloadTypeRecogniser(payloadType: number): PayloadTypeRec
   return {
     onPacket(packet, arrivalMs) {
       packets += 1;
+      firstMs ??= arrivalMs;
+      isExhausted ||= packets > evidencePackets && arrivalMs - firstMs >= evidenceMs;
       if (assigned !== undefined) return;
       clock.onPacket(packet.timestamp, arrivalMs);
       const arrival = arrivalAfter(last, packet);
       last = packet.payload.length === 0 ? last : packet;
       if (packet.payload.length === 0) return;
-      if (decided === undefined && packets <= evidencePackets) {
+      if (decided === undefined && !isExhausted) {
         cases = cases.filter((each) => stands(each, arrival));
         decide();
       }
@@ -104,7 +113,7 @@ export function createPayloadTypeRecogniser(payloadType: number): PayloadTypeRec
       }
     },
     track() {
-      const seen = { payloadType, packets };
+      const seen = { payloadType, packets, isExhausted };
       if (assigned !== undefined) {
         const { codec, clockRate, channels } = assigned;
         const kind = channels === undefined && codec !== "MPA" ? "video" : "audio";
@@ -117,8 +126,7 @@ export function createPayloadTypeRecogniser(payloadType: number): PayloadTypeRec
         };
         return { ...seen, codec, clockRate, facts };
       }
-      if (decided === undefined)
-        return { ...seen, missing: cases.length > 0 && packets < evidencePackets ? "evidence" : "codec" };
+      if (decided === undefined) return { ...seen, missing: cases.length > 0 && !isExhausted ? "evidence" : "codec" };
       const { codec, kind, channels } = decided;
       const clockRate = decided.clockRate ?? clock.rate();
       // Only AAC's clock is not fixed by its format, and the config that has to be supplied for it stands with its clock.

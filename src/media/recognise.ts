@@ -3,7 +3,6 @@ import { decodeRtp } from "../rtp/header.ts";
 import { decodeRtcp } from "../rtp/rtcp/compound.ts";
 import {
   createPayloadTypeRecogniser,
-  evidencePackets,
   type PayloadTypeRecogniser,
   type RecognisedTrack,
 } from "./payload-type-recogniser.ts";
@@ -90,7 +89,7 @@ export function createRecogniser(): Recogniser {
       if (found !== "rtp") return found !== undefined;
       const [busiest] = tracks();
       if (busiest === undefined || busiest.missing === "evidence") return false;
-      return busiest.missing !== "parameter-sets" || busiest.packets >= evidencePackets;
+      return busiest.missing !== "parameter-sets" || busiest.isExhausted;
     },
   };
 }

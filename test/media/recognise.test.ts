@@ -138,6 +138,19 @@ test("anything else is other, and nothing is said before there is enough", () =>
   assert.equal(recognise(noise, 0).kind(), "other");
 });
 
+test("a video of hundreds of packets a picture is known after seconds, as any other", () => {
+  const perPicture = 300;
+  const packets = Array.from({ length: 2 * 25 * perPicture }, (_, i): CapturedDatagram => {
+    const [picture, at] = [Math.floor(i / perPicture), i % perPicture];
+    const marker = at === perPicture - 1;
+    const header = { payloadType: 100, marker, sequenceNumber: i & 0xffff, timestamp: picture * 3600, ssrc: 9 };
+    const start = at === 0 ? [0x10, 0x11, 0x14, 0] : [0];
+    const payload = Uint8Array.of(...start, ...new Uint8Array(20));
+    return { atMs: picture * 40 + at / 10, destinationPort: 0, payload: encodeRtp(header, payload) };
+  });
+  assert.equal(onlyTrack(recognise(packets, 0)).codec, "VP8");
+});
+
 test("payloads that are no codec's, encrypted or plain samples, are not taken for one", () => {
   const random = createSeededRandom(7);
   const sine = (i: number): Uint8Array => {
