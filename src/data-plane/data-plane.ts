@@ -36,10 +36,16 @@ export interface PlaneCounters {
 }
 
 /**
- * Told of each packet that the plane sent on by itself, in order, some milliseconds later. `bytes` are good during the call
+ * Told of each packet that the plane sent on by itself, in order, some milliseconds later (`tellMediaWithin`). `bytes` are good during the call
  * only, and never to be written; `atMs` is when the packet came, on the clock of `performance.now()`.
  */
 export type MediaListener = (component: ComponentId, bytes: Uint8Array, atMs: number) => void;
+
+/**
+ * How soon planes tell `onMedia` unless they are told otherwise. Less would wake the process, which costs more than what it
+ * does with a packet, for every few of them; more would be felt by the publisher who is to repair a gap, as delay.
+ */
+export const tellMediaMs = 20;
 
 /** The UDP ports that a relay has bound. */
 export interface PlanePorts {
@@ -80,6 +86,8 @@ export interface DataPlane {
    * themselves. Default: not needed.
    */
   renew?(consents: Iterable<readonly [HoleId, number]>): void;
+  /** Has `onMedia` told of each packet within so many ms from now on; `tellMediaMs` at first. Default: it is told at once. */
+  tellMediaWithin?(ms: number): void;
   /** Tells `onMedia` at once of what was carried by now. Default: it has been told before anything came up to user space. */
   showMedia?(): void;
   /**

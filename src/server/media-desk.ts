@@ -1,6 +1,7 @@
 import type { Endpoint } from "../core/address.ts";
 import { type Clock, scheduleEvery } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
+import { tellMediaMs } from "../data-plane/data-plane.ts";
 import type { RestartKind } from "../media/ingest-statistics.ts";
 import type { ViewerReport } from "../media/report-aggregator.ts";
 import {
@@ -42,6 +43,8 @@ export interface MediaDeskOptions {
   /** The largest IP packet that the path takes in one piece, if it is known. */
   readonly mtuOf: (remote: Endpoint) => number | undefined;
   readonly warn: (message: string) => void;
+  /** Has the data plane tell `onCarried` of each packet within so many ms. */
+  readonly tellMediaWithin: (ms: number) => void;
 }
 
 /** Looks after the media of all streams: everything that is more than moving packets. */
@@ -71,6 +74,9 @@ export interface MediaDesk {
 /** How often RTCP for publishers is looked for where no packet drives it. */
 const pollMs = 100;
 
+/** While somebody hears the packets, whom each delay reaches. Less would cost more than it brings: a picture lasts 20 ms. */
+const heardMs = 5;
+
 /** A path's MTU changes when a route does: soon enough to be told while people still look. */
 const lookMs = 5_000;
 
@@ -99,7 +105,7 @@ export function createMediaDesk(options: MediaDeskOptions): MediaDesk {
     medias.set(name, media);
     for (const [component, id] of componentIds.entries()) at.set(id, { stream: name, component, media });
   }
-  const taps = createMediaTaps();
+  const taps = createMediaTaps((isHeard) => options.tellMediaWithin(isHeard ? heardMs : tellMediaMs));
   for (const stream of core.streams.values()) addStream(stream);
   const oversize = createOversize(options.mtuOf, options.warn);
   const replays = createReplays({

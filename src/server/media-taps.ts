@@ -11,14 +11,25 @@ export interface MediaTaps {
   tell(stream: string, component: number, bytes: Uint8Array, atMs: number): void;
 }
 
-/** Nobody hears anything yet. */
-export function createMediaTaps(): MediaTaps {
+/** Nobody hears anything yet. `onHeard`: told when somebody does, or nobody any more. */
+export function createMediaTaps(onHeard: (isHeard: boolean) => void): MediaTaps {
   const listeners = new Map<string, Set<MediaListener>>();
+  let count = 0;
+
+  function turn(by: 1 | -1): void {
+    const before = count;
+    count += by;
+    if (before === 0 || count === 0) onHeard(count > 0);
+  }
+
   return {
     add(stream, listener) {
       const here = listeners.get(stream) ?? new Set();
       listeners.set(stream, here.add(listener));
-      return () => void here.delete(listener);
+      turn(1);
+      return () => {
+        if (here.delete(listener)) turn(-1);
+      };
     },
     tell(stream, component, bytes, atMs) {
       for (const listener of listeners.get(stream) ?? []) listener(component, bytes, atMs);

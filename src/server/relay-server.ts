@@ -77,6 +77,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     open: (newcomer, onOpen) => change([newcomer], onOpen),
     mtuOf: paths.of,
     warn: (message) => warn(message),
+    tellMediaWithin: (ms) => plane.tellMediaWithin?.(ms),
   });
   const tally = createTally(() => streams.values());
   const live = createLiveStreams({

@@ -153,7 +153,7 @@ test("AV1 from one browser plays in another, and what WebRTC cannot carry is sai
       // The sample has B-frames, and its sound is AAC.
       const notes = await page.until<string>(
         "document.querySelectorAll('#notes li').length > 1 && document.getElementById('notes').innerText",
-        10_000,
+        20_000,
       );
       t.diagnostic(`the page says: ${notes}`);
       assert.match(notes, /B-frames.*-bf 0.*\n*.*AAC.*Opus/);
@@ -269,8 +269,8 @@ async function isSentAway(lab: Lab, page: BrowserPage, t: Told): Promise<void> {
   assert.deepEqual(await browsersOf(lab), []);
 }
 
-/** Pictures go on being shown, 20 a second at least, none frozen. */
-async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20): Promise<void> {
+/** Pictures go on being shown, 20 a second at least, none frozen; looked at once more where a busy machine froze some. */
+async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20, isAgain = false): Promise<void> {
   const before = await page.evaluate<{ framesDecoded: number; freezeCount: number }>("inbound('video')");
   await delay(seconds * 1_000);
   const after = await page.evaluate<typeof before & { packetsLost: number; pliCount: number }>("inbound('video')");
@@ -281,7 +281,9 @@ async function playsOn(page: BrowserPage, t: Told, seconds: number, atLeast = 20
   );
   assert.ok(rate >= atLeast, `${rate} pictures a second`);
   // An encoder that cannot keep up with its camera on a busy machine freezes pictures, too.
-  if (atLeast >= 20) assert.equal(frozen, 0);
+  if (atLeast < 20 || frozen === 0) return;
+  if (isAgain) assert.fail(`${frozen} pictures frozen`);
+  await playsOn(page, t, seconds, atLeast, true);
 }
 
 /** Nothing keeps anybody from using the page as it is now; what it looks like is saved for people to look at. */

@@ -57,6 +57,7 @@ function rig(options: Partial<MediaDeskOptions> & { readonly fed?: readonly numb
     open: async (change) => void opened.push(change),
     mtuOf: () => undefined,
     warn: (message) => void told.push(message),
+    tellMediaWithin: (ms) => void told.push(`within ${ms} ms`),
     ...others,
   });
   const to = (wanted: Endpoint): Uint8Array[] =>
@@ -284,4 +285,15 @@ test("no bytes make it throw: media, RTCP of publishers and of viewers, on any c
     }),
     { numRuns: 300 },
   );
+});
+
+test("packets are told soon while somebody hears them", () => {
+  const { listen, told } = rig();
+  const [first, second] = [listen("live", () => {}), listen("live", () => {})];
+  first();
+  first();
+  assert.deepEqual(told, ["within 5 ms"]);
+  second();
+  listen("live", () => {});
+  assert.deepEqual(told, ["within 5 ms", "within 20 ms", "within 5 ms"]);
 });

@@ -2,7 +2,14 @@ import { networkInterfaces } from "node:os";
 import { addressFamily, normalizeAddress } from "../../core/address.ts";
 import { type Clock, monotonicMs, scheduleEvery, systemClock } from "../../core/clock.ts";
 import type { ComponentId, ForwardingChange } from "../../relay/forwarding.ts";
-import type { Counters, DataPlane, MediaListener, PlaneCounters, PlanePorts } from "../data-plane.ts";
+import {
+  type Counters,
+  type DataPlane,
+  type MediaListener,
+  type PlaneCounters,
+  type PlanePorts,
+  tellMediaMs,
+} from "../data-plane.ts";
 import { lockPlane, type ReleasePlane } from "../nat/plane-lock.ts";
 import { createUserspacePlane, type PacketSender, type UserspacePlane } from "../userspace/userspace-plane.ts";
 import type { AttachWay } from "./attach.ts";
@@ -78,6 +85,7 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
   let fullBefore = 0;
   let toldOfQueues = false;
   let toldOfRing = false;
+  let tellWithinMs = tellMediaMs;
   let last: Promise<unknown> = Promise.resolve();
 
   function sendTo(places: readonly Place[], component: ComponentId, bytes: Uint8Array): void {
@@ -138,6 +146,7 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
             if (others.length > 0) sendTo(others, component, bytes.slice());
           },
         });
+      tap?.lookEvery(tellWithinMs);
       tap?.follow(table.hasFlows());
       const stopTelling = onUnseen ? scheduleEvery(clock, unseenMs, () => onUnseen(table.unseen())) : () => {};
       running = { side, table, placement, left, tap, stopTelling, release };
@@ -204,6 +213,11 @@ export function createEbpfPlane(options: EbpfPlaneOptions): DataPlane {
       const family = addressFamily(flow.publisher.address);
       sendTo(placement.others(component, family), component, bytes);
       table.sendLeft(component, family, was, { bytes, send });
+    },
+
+    tellMediaWithin(ms) {
+      tellWithinMs = ms;
+      running?.tap?.lookEvery(ms);
     },
 
     showMedia: () => running?.tap?.look(),

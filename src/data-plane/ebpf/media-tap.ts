@@ -1,6 +1,6 @@
-import { type Clock, scheduleEvery } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { ComponentId } from "../../relay/forwarding.ts";
-import type { MediaListener } from "../data-plane.ts";
+import { type MediaListener, tellMediaMs } from "../data-plane.ts";
 import type { Kernel } from "./bpf-syscall.ts";
 import { ringBytes } from "./layout.ts";
 import { openTap, type Walked } from "./tap.ts";
@@ -9,19 +9,19 @@ import { openTap, type Walked } from "./tap.ts";
 export interface MediaTap {
   /** Looks into the ring from now on, or no more. */
   follow(hasFlows: boolean): void;
+  /** Looks that often; `tellMediaMs` at first. The ring must hold what comes meanwhile. */
+  lookEvery(ms: number): void;
   /** Hands on what is in the ring now. */
   look(): void;
   close(): void;
 }
 
-/**
- * How often it looks. Not less often, since who reads the media adds this to its delay and the ring must hold what comes
- * meanwhile; not more often, since each look wakes the process, and 200 a second cost half a percent of a core.
- */
-const lookMs = 5;
-
-/** Packets that one look hands on: what is more waits for the next, so that sockets and timers get their turn. */
+/** Packets that one look hands on: what is more waits for another right after it, so that sockets and timers get their turn. */
 const mostPerLook = 1_024;
+
+/** After a look at more packets than this the next one is soon: the ring holds 2,700 of 1,500 bytes, for a busy process too. */
+const manyPerLook = 512;
+const soonMs = 5;
 
 /** Starts at the ring's end: what an earlier relay left unread is old. */
 export function createMediaTap(
@@ -51,11 +51,12 @@ export function createMediaTap(
   const tap = openTap({ consumer, producer, dataOffset: pageBytes });
   // Both clocks count the same time from other starts.
   const apart = clock.now() - kernelMs();
+  let everyMs = tellMediaMs;
   let stop: (() => void) | undefined;
   tap.skip();
 
-  function look(): void {
-    tap.drain(mostPerLook, (walked, bytes, arrivedMs) => {
+  function look(): number {
+    return tap.drain(mostPerLook, (walked, bytes, arrivedMs) => {
       const component = componentOf(walked.fanout);
       if (component === undefined) return;
       onMedia(component, bytes, arrivedMs + apart);
@@ -63,10 +64,19 @@ export function createMediaTap(
     });
   }
 
+  function lookOn(): void {
+    const count = look();
+    const soon = count === mostPerLook ? 0 : count > manyPerLook ? soonMs : everyMs;
+    stop = clock.schedule(Math.min(soon, everyMs), lookOn);
+  }
+
   return {
-    look,
+    look: () => void look(),
+    lookEvery(ms) {
+      everyMs = ms;
+    },
     follow(hasFlows) {
-      if (hasFlows) stop ??= scheduleEvery(clock, lookMs, look);
+      if (hasFlows) stop ??= clock.schedule(everyMs, lookOn);
       else if (stop !== undefined) {
         look();
         stop();

@@ -18,10 +18,10 @@ export interface Walked {
 /** What the kernel carried out of sight, packet by packet. */
 export interface Tap {
   /**
-   * Hands on what is in the ring, oldest first, at most this many packets.
+   * Hands on what is in the ring, oldest first, at most this many packets. Returns how many there were.
    * @param onPacket `bytes` is the kernel's own memory: valid during the call only, and not to be written
    */
-  drain(most: number, onPacket: (walked: Walked, bytes: Uint8Array, kernelMs: number) => void): void;
+  drain(most: number, onPacket: (walked: Walked, bytes: Uint8Array, kernelMs: number) => void): number;
   /** Forgets what is in the ring. */
   skip(): void;
 }
@@ -48,14 +48,15 @@ export function openTap({ consumer, producer, dataOffset }: RingMemory, bytes: n
   return {
     drain(most, onPacket) {
       const end = Number(Atomics.load(written, 0));
-      if (at === end) return;
+      let handed = 0;
+      if (at === end) return handed;
       try {
         let offset = at % bytes;
-        for (let handed = 0; at < end && handed < most; ) {
+        while (at < end && handed < most) {
           const record = offset >> 2;
           const head = Atomics.load(words, record);
           // The kernel is still writing it: what follows waits, so that the order stays.
-          if (head >= busy) return;
+          if (head >= busy) return handed;
           const start = offset + headerBytes + tappedOffsets.size;
           const step = (headerBytes + (head & ~discarded) + 7) & ~7;
           at += step;
@@ -72,6 +73,7 @@ export function openTap({ consumer, producer, dataOffset }: RingMemory, bytes: n
       } finally {
         Atomics.store(taken, 0, BigInt(at));
       }
+      return handed;
     },
     skip() {
       at = Number(Atomics.load(written, 0));

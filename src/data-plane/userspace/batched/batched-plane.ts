@@ -139,6 +139,10 @@ export function createBatchedPlane({ libc, onUnseen = () => {}, onMedia, segment
       await ask((ticket) => ({ type: "apply", changes: wanted, ticket }), onDone);
     },
 
+    tellMediaWithin(ms) {
+      if (closing === undefined) post({ type: "tell-within", ms });
+    },
+
     readCounters: () => ask((ticket) => ({ type: "read", ticket })),
 
     close() {

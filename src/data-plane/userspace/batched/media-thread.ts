@@ -12,6 +12,7 @@ import { allocate } from "../../../udp/native/memory.ts";
 import { createPacketRun } from "../../../udp/native/packet-run.ts";
 import { createReceiveBatch } from "../../../udp/native/receive-batch.ts";
 import { socketAddressKey } from "../../../udp/native/socket-address.ts";
+import { tellMediaMs } from "../../data-plane.ts";
 import { createCarriedWriter } from "./carried.ts";
 import { createForwardingTable, type InstalledFlow } from "./forwarding-table.ts";
 import { createFrameGatherer } from "./frame-gatherer.ts";
@@ -34,12 +35,6 @@ const mostWaiting = 4_096;
 
 /** How often the main thread is told that media goes by: often enough to see a second of silence for what it is. */
 const seenEveryMs = 250;
-
-/**
- * How long copies of what was sent on are gathered: less would wake the main thread for every packet, more would be felt by
- * a viewer whose missing packets are to be sent again.
- */
-const carriedEveryMs = 5;
 
 /** RFC 8489 §5. */
 const magicCookie = [0x21, 0x12, 0xa4, 0x42];
@@ -68,6 +63,8 @@ const carried = createCarriedWriter();
 /** What this thread's clock is to be set forward by to agree with the main thread's. */
 const clockAheadMs = monotonicMs() - performance.now() - clockBehindMs;
 let carriedAt = 0;
+/** How long copies of what was sent on are gathered. */
+let carriedEveryMs = tellMediaMs;
 let turnedAway = 0;
 let punchPort = 0;
 let waiting = 0;
@@ -77,7 +74,7 @@ let seenAt = 0;
 
 epoll.add(wakeUpFd, wakeUpId);
 while (running) {
-  const ready = epoll.wait(carried.isEmpty ? (somethingSeen ? seenEveryMs : -1) : carriedEveryMs);
+  const ready = epoll.wait(carried.isEmpty ? (somethingSeen ? seenEveryMs : -1) : untilTellingMs());
   let woken = false;
   for (let i = 0; i < ready; i += 1) {
     const id = epoll.ready(i);
@@ -91,7 +88,7 @@ while (running) {
     tellCarried();
     tell({ type: "up", parcel: packed }, [packed.buffer]);
   }
-  if (!carried.isEmpty && performance.now() - carriedAt >= carriedEveryMs) tellCarried();
+  if (!carried.isEmpty && untilTellingMs() === 0) tellCarried();
   // Last, so that what is asked about the counters includes what had arrived before the question.
   if (woken) takeMessages();
   if (somethingSeen) tellSeen();
@@ -103,6 +100,11 @@ port.close();
 
 function tell(message: FromMediaThread, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
+}
+
+/** Whole milliseconds, as epoll counts. */
+function untilTellingMs(): number {
+  return Math.max(0, Math.ceil(carriedAt + carriedEveryMs - performance.now()));
 }
 
 function tellCarried(): void {
@@ -227,6 +229,9 @@ function takeMessage(message: ToMediaThread): void {
       return;
     case "taken":
       taken(message.socket, message.count);
+      return;
+    case "tell-within":
+      carriedEveryMs = message.ms;
       return;
     case "read":
       tell({

@@ -26,6 +26,8 @@ export type ToMediaThread =
   | { readonly type: "deliver"; readonly component: ComponentId; readonly bytes: Uint8Array }
   /** So many of the datagrams that went up from a socket have been dealt with, in order. */
   | { readonly type: "taken"; readonly socket: number; readonly count: number }
+  /** How long copies of what was sent on are gathered from now on. */
+  | { readonly type: "tell-within"; readonly ms: number }
   | { readonly type: "read"; readonly ticket: number }
   | { readonly type: "close" };
 
