@@ -11,12 +11,14 @@
  *   load join FIRST-PORT COUNT RELAY-ADDRESS RELAY-PORT     COUNT viewers, one after the other, each timed from its punch to
  *       its first packet: {"joined":N,"p50":ns,"most":ns}
  *
- * All end with their standard input. A packet is an RTP header of payload type 96 (12 bytes), then the sending time as 8 bytes
- * of CLOCK_MONOTONIC in ns, which all network namespaces of a host share.
+ * All end with their standard input. What is sent is the RTP of a VP8 video (RFC 7741) as far as a relay looks, 25 pictures a
+ * second or one a burst, with a key frame every 2 s; each packet has its sending time at SENT_AT, 8 bytes of CLOCK_MONOTONIC
+ * in ns, which all network namespaces of a host share.
  */
 #include "turn.h"
+#include "video.h"
 
-enum { BUFFER_BYTES = 16 << 20, HISTOGRAM = 64 * 64 };
+enum { BUFFER_BYTES = 16 << 20, HISTOGRAM = 64 * 64, SENT_AT = 24, LEAST = SENT_AT + 8 };
 
 static uint8_t bytes[MOST][SIZE_MAX_BYTES];
 static struct mmsghdr message[MOST];
@@ -36,10 +38,11 @@ static void prepare_messages(void) {
  * what the relay takes.
  */
 static uint64_t send_load(int fd, double rate, int burst, double seconds, int size) {
-  static uint32_t sequence;
+  static struct video video;
   static struct iovec part[PER_MESSAGE];
   union segment_size control;
   set_segments(&control, (uint16_t)size);
+  set_rate(&video, rate, burst);
   uint64_t total = (uint64_t)(rate * seconds), start = now_ns(), sent = 0, random = 1;
   while (sent < total) {
     /* Each burst somewhere within its interval: nothing that happens at every tick may meet them all, or none. */
@@ -50,10 +53,9 @@ static uint64_t send_load(int fd, double rate, int burst, double seconds, int si
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     int count = total - sent < (uint64_t)burst ? (int)(total - sent) : burst;
     uint64_t now = now_ns();
-    for (int i = 0; i < count; i++, sequence++) {
-      uint8_t header[12] = {0x80, 96, (uint8_t)(sequence >> 8), (uint8_t)sequence, 0, 0, 0, 0, 0, 0, 0, 1};
-      memcpy(bytes[i], header, sizeof header);
-      memcpy(bytes[i] + 12, &now, sizeof now);
+    for (int i = 0; i < count; i++) {
+      write_packet(bytes[i], &video);
+      memcpy(bytes[i] + SENT_AT, &now, sizeof now);
     }
     for (int i = 0; i < count; i++) part[i] = (struct iovec){bytes[i], (size_t)size};
     struct msghdr whole = {.msg_iov = part, .msg_iovlen = (size_t)count};
@@ -72,7 +74,7 @@ static int source(char **arg) {
   double rate, seconds;
   say("ready");
   while (scanf("%lf %d %lf %d", &rate, &burst, &seconds, &size) == 4) {
-    if (burst < 1 || burst > PER_MESSAGE || size < 20 || size > SIZE_MAX_BYTES) return 1;
+    if (burst < 1 || burst > PER_MESSAGE || size < LEAST || size > SIZE_MAX_BYTES) return 1;
     uint64_t start = now_ns(), sent = send_load(fd, rate, burst, seconds, size);
     printf("{\"sent\":%llu,\"seconds\":%.6f}\n", (unsigned long long)sent, (double)(now_ns() - start) / 1e9);
     fflush(stdout);
@@ -109,7 +111,7 @@ static unsigned long long percentile(double share) {
 
 static void count_arrival(const uint8_t *packet, uint64_t now) {
   uint64_t then;
-  memcpy(&then, packet + 12, sizeof then);
+  memcpy(&then, packet + SENT_AT, sizeof then);
   uint64_t delay = now > then ? now - then : 0, previous = arrivals.previous;
   arrivals.counts[bucket(delay)]++;
   if (arrivals.received++ > 0) arrivals.changes += delay > previous ? delay - previous : previous - delay;
@@ -149,7 +151,7 @@ static int receive(int argc, char **arg) {
     int n = recvmmsg(fd, message, MOST, MSG_DONTWAIT, NULL);
     now = now_ns();
     for (int i = 0; i < n; i++)
-      if (message[i].msg_len >= 20) count_arrival(bytes[i] + skip, now);
+      if (message[i].msg_len >= skip + LEAST) count_arrival(bytes[i] + skip, now);
   }
 }
 

@@ -65,7 +65,15 @@ const desk = createMediaDesk({
   },
   clock: { ...systemClock, now: () => now, schedule: () => () => {} },
   random: systemRandom,
-  ...{ cache: true, described: () => undefined, deliver() {}, onRestart() {}, send: () => true, warn() {} },
+  ...{
+    cache: true,
+    described: () => undefined,
+    deliver() {},
+    onRestart() {},
+    send: () => true,
+    warn() {},
+    tellMediaWithin() {},
+  },
   ...{ open: async () => {}, mtuOf: () => undefined },
 });
 
