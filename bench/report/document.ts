@@ -70,8 +70,9 @@ function introduction({ run, samples }: Results): string {
 
 Written by \`npm run bench\`: ${[`${rounds}; it took ${run.minutes.toFixed(0)} minutes.`, ...warnings].join(" ")}
 
-Source, relay and viewers are in three network namespaces in a row, over two veth pairs; packets are of 1,200 bytes. Figures
-are the median of the rounds (least to most).
+Source, relay and viewers are in three network namespaces in a row, over two veth pairs; packets are of 1,200 bytes, a VP8
+video's as far as a relay looks. Each contender runs warm before it is measured. Figures are the median of the rounds (least
+to most).
 
 - **Whole path**: all that the machine's CPUs did for each delivered packet, generator and viewers, kernel and interrupts
   included, less what the machine did just before without load.
