@@ -15,8 +15,8 @@ export interface ReceiveBatch {
   length(index: number): number;
   /** Where they are. */
   address(index: number): number;
-  /** The same, as an array. */
-  bytes(index: number): Uint8Array;
+  /** The same, as an array; or so many of them from an offset. */
+  bytes(index: number, offset?: number, size?: number): Uint8Array;
   /** One of them; 0 beyond the end. Makes no garbage. */
   byteAt(index: number, offset: number): number;
   /** If the kernel joined datagrams of one sender: the size of each but the last, which may be shorter. Otherwise 0. */
@@ -67,7 +67,10 @@ export function createReceiveBatch(libc: Libc): ReceiveBatch {
     },
     length,
     address: (index) => payload.address + index * slotBytes,
-    bytes: (index) => payload.u8.subarray(index * slotBytes, index * slotBytes + length(index)),
+    bytes(index, offset = 0, size = length(index) - offset) {
+      const at = index * slotBytes + offset;
+      return payload.u8.subarray(at, at + size);
+    },
     byteAt: (index, offset) => (offset < length(index) ? (payload.u8[index * slotBytes + offset] ?? 0) : 0),
     segment(index) {
       if (headers.u32[word(index, messageHeader.controlLength)] === 0) return 0;

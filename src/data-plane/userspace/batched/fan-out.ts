@@ -1,3 +1,4 @@
+import { formatEndpoint } from "../../../core/address.ts";
 import type { HoleId, HoleTarget } from "../../../relay/forwarding.ts";
 import { createDestinations, type Destinations, type Failure } from "../../../udp/native/destinations.ts";
 import { errno, type Libc } from "../../../udp/native/libc.ts";
@@ -26,8 +27,8 @@ export interface FanOutHost {
   readonly run: PacketRun;
   /** Whether packets of a run go out as one message. */
   readonly segmentation: boolean;
-  /** The socket bound there, if there is one. */
-  socketAt(local: HoleTarget["local"]): number | undefined;
+  /** The socket bound to a local address (`formatEndpoint`), if there is one. */
+  socketAt(local: string): number | undefined;
 }
 
 interface Tally {
@@ -45,7 +46,8 @@ interface Lane {
 }
 
 interface Group {
-  readonly local: HoleTarget["local"];
+  /** The relay's own address, as `formatEndpoint` writes it. */
+  readonly local: string;
   readonly segmented: Lane;
   /** Holes on whose way segmentation is refused: a device without checksums, or packets longer than the path takes. */
   readonly plain: Lane;
@@ -76,10 +78,10 @@ export function createFanOut(host: FanOutHost): FanOut {
     offered: { packets: 0, bytes: 0, drops: 0 },
   });
 
-  function groupAt(local: HoleTarget["local"]): Group {
-    const key = `${local.address} ${local.port}`;
-    const group = groups.get(key) ?? { local, segmented: createLane(), plain: createLane() };
-    groups.set(key, group);
+  function groupAt({ address, port }: HoleTarget["local"]): Group {
+    const local = formatEndpoint({ address, port });
+    const group = groups.get(local) ?? { local, segmented: createLane(), plain: createLane() };
+    groups.set(local, group);
     return group;
   }
 
@@ -124,6 +126,7 @@ export function createFanOut(host: FanOutHost): FanOut {
     const { run } = host;
     const failures = segmented.destinations.sendRun(fd);
     offer(segmented, run.count, run.bytes);
+    if (failures.length === 0) return;
     const refused: Hole[] = [];
     for (const { slot, errno: reason } of failures) {
       const hole = segmented.holes[slot];

@@ -56,7 +56,7 @@ const table = createForwardingTable({
   libc,
   run,
   segmentation,
-  socketAt: ({ address, port }) => fds.get(formatEndpoint({ address, port })),
+  socketAt: (local) => fds.get(local),
 });
 const parcel = createParcelWriter(addressSlot);
 const carried = createCarriedWriter();
@@ -73,8 +73,11 @@ let somethingSeen = false;
 let seenAt = 0;
 
 epoll.add(wakeUpFd, wakeUpId);
+/** When the sockets were last looked at. */
+let now = performance.now();
 while (running) {
   const ready = epoll.wait(carried.isEmpty ? (somethingSeen ? seenEveryMs : -1) : untilTellingMs());
+  now = performance.now();
   let woken = false;
   for (let i = 0; i < ready; i += 1) {
     const id = epoll.ready(i);
@@ -104,17 +107,16 @@ function tell(message: FromMediaThread, transfer: ArrayBuffer[] = []): void {
 
 /** Whole milliseconds, as epoll counts. */
 function untilTellingMs(): number {
-  return Math.max(0, Math.ceil(carriedAt + carriedEveryMs - performance.now()));
+  return Math.max(0, Math.ceil(carriedAt + carriedEveryMs - now));
 }
 
 function tellCarried(): void {
-  carriedAt = performance.now();
+  carriedAt = now;
   const taken = carried.take();
   if (taken !== undefined) tell({ type: "carried", carried: taken }, [taken.parcel.buffer]);
 }
 
 function tellSeen(): void {
-  const now = performance.now();
   if (now - seenAt < seenEveryMs) return;
   seenAt = now;
   somethingSeen = false;
@@ -132,7 +134,7 @@ function readSocket(socket: MediaSocket): void {
   let current: InstalledFlow | undefined;
   for (let i = 0; i < count; i += 1) {
     const offset = i * addressSlot;
-    const flow = flows?.get(socketAddressKey(u8, u32, offset));
+    const flow = i === 0 ? first : flows?.get(socketAddressKey(u8, u32, offset));
     if (flow === undefined || (socket.port === punchPort && isStun(i))) {
       handUp(socket, i);
       continue;
@@ -147,7 +149,7 @@ function readSocket(socket: MediaSocket): void {
         flush(flow);
         run.add(address + at, size);
       }
-      if (tap) carried.add(flow, atMs, batch.bytes(i).subarray(at, at + size));
+      if (tap) carried.add(flow, atMs, batch.bytes(i, at, size));
       flow.packets += 1;
       at += size;
     } while (at < length);
