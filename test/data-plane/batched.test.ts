@@ -174,7 +174,7 @@ test("batched: packets that no message can be joined of are sent all the same", 
     const viewer = await harness.addReceiver();
     const flow = { type: "set-flow", component: "live/0", flow: harness.flow("live/0") } as const;
     await harness.plane.apply([flow, open("a", viewer)]);
-    const sizes = [65_507, 40_000, 40_000, 3, 3, 2, 0, 5];
+    const sizes = [65_507, 40_000, 40_000, 3, 3, 2, 0, 5, 5, 0, 5];
     await harness.publish(
       "live/0",
       sizes.map((size) => new Uint8Array(size)),

@@ -44,13 +44,15 @@ export function createPacketRun(libc: Libc): PacketRun {
       if (count === 0) {
         segment = length;
         memory.u16[(controlAt + controlMessage.value) >> 1] = length;
-      } else if (ended || length > segment || count === mostSegments || bytes + length > mostBytes) return false;
+      } else if (ended || length === 0 || length > segment || count === mostSegments || bytes + length > mostBytes) {
+        return false;
+      }
       const at = (count * part.size) >> 2;
       writePointer(memory.u32, at, address);
       memory.u32[at + (part.length >> 2)] = length;
       count += 1;
       bytes += length;
-      // An empty datagram has no segment to be.
+      // An empty datagram has no segment to be, neither the first of many nor the last.
       ended = length < segment || length === 0;
       return true;
     },
