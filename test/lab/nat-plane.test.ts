@@ -8,7 +8,7 @@ import { seedScene } from "../../src/lab/seed-scene.ts";
 import { sampleClipPath } from "../../src/send/sample.ts";
 import { capture } from "../support/captures.ts";
 import { needsLab, withLab } from "../support/lab.ts";
-import { shell } from "../support/nat-host.ts";
+import { sentByKernel, shell } from "../support/nat-host.ts";
 import { type ReceiverEvent, runPython, runRelay, runWatch, type SourceEvent } from "../support/punchcast.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
@@ -16,8 +16,6 @@ const options = { ...(await needsLab("python3", "ffmpeg", "nft", "conntrack")), 
 const { path: pcap, skip } = capture("mp4box-0.8.1-h264-aac.pcap");
 const noKeys = ["--view-key", "not-used-1", "--publish-key", "not-used-2"] as const;
 const natFlags = (folder: string) => ["--plane", "nat", "--state", join(folder, "relay.json")];
-const kernelCount =
-  "nft -j list set inet punchcast sent4 | grep -o '\"packets\": [0-9]*' | awk '{s+=$2} END {print s+0}'";
 
 test("the seed's client gets all of ffmpeg's stream through the kernel's NAT", options, async (t) => {
   await withTempFolder((folder) =>
@@ -32,7 +30,7 @@ test("the seed's client gets all of ffmpeg's stream through the kernel's NAT", o
       const output = ["-map", "0:v", "-c", "copy", "-f", "rtp", "rtp://10.10.10.197:9099"];
       const [code] = await once(lab.host("S1").spawn("ffmpeg", [...input, ...output], { stdio: "ignore" }), "exit");
       assert.equal(code, 0);
-      const byKernel = Number(await shell(host, kernelCount));
+      const byKernel = Number(await shell(host, sentByKernel));
       const ingest = (await lab.router("router-S1").mappings()).find(({ remote }) => remote.port === 9099);
       const sent = ingest?.packets ?? 0;
       await relay.until("stats", {
@@ -76,7 +74,7 @@ test("all four flows of MP4Box reach `watch` behind random ports; a second viewe
         const lost = stats.components.map((component) => component.lost);
         t.diagnostic(`sent ${JSON.stringify(sent)}, lost ${lost}`);
         assert.deepEqual(lost, [0, 0, 0, 0]);
-        const byKernel = Number(await shell(lab.host("relay"), kernelCount));
+        const byKernel = Number(await shell(lab.host("relay"), sentByKernel));
         const all = Object.values(sent).reduce((sum, count) => sum + count, 0);
         t.diagnostic(`${byKernel} of ${all} by the kernel`);
         assert.ok(byKernel > all * 0.9, `${byKernel} of ${all}`);

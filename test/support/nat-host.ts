@@ -42,6 +42,10 @@ export async function shell(node: LabNode, script: string): Promise<string> {
   return (await node.run("sh", ["-ec", script])).stdout;
 }
 
+/** A shell line that tells how many packets nftables has translated and sent on, for all mappings that there are. */
+export const sentByKernel: string =
+  "nft -j list counters table inet punchcast | grep -o '\"sent-[^}]*' | grep -o '\"packets\": [0-9]*' | awk '{s+=$2} END {print s+0}'";
+
 /** What a host's network is set to, as text to compare; `others` leaves out what is Punchcast's own while it runs. */
 export async function hostSettings(host: LabHost, others: "all" | "others"): Promise<string> {
   const text = await shell(

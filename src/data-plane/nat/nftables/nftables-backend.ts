@@ -1,14 +1,22 @@
-import type { Endpoint } from "../../../core/address.ts";
+import { addressFamily, type Endpoint } from "../../../core/address.ts";
 import { type Count, countKey, type MappingCounts } from "../mapping.ts";
 import type { NatBackend } from "../nat-backend.ts";
 import type { RunTool } from "../run-tool.ts";
-import { forgetCommands, mappingCommands, tableName, tableText } from "./ruleset.ts";
+import { forgetCommands, mappingCommands, readCounterName, tableName, tableText } from "./ruleset.ts";
 
-/** An element of `nft -j`: its key's parts, what it maps to, and its counter. */
+/** An element of `nft -j`: its key's parts, and those of what it maps to. */
 interface Element {
   readonly key: readonly (string | number)[];
   readonly data: readonly (string | number)[];
-  readonly counter: Count;
+}
+
+/** A counter of the table, as the kernel has it: with IP and UDP headers. */
+interface NamedCount extends Count {
+  readonly name: string;
+}
+
+interface CounterListing {
+  readonly nftables: readonly { readonly counter?: NamedCount }[];
 }
 
 const rehearsalName = "punchcast-rehearsal";
@@ -51,18 +59,10 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     cut: (mappings) => change(mappingCommands("delete", mappings)),
 
     async readCounts() {
-      const sets = readSets(await run("nft", ["-j", "list", "table", "inet", tableName]));
-      const counts = new Map<string, MappingCounts>();
-      for (const version of [4, 6]) {
-        const sent = new Map(sets.get(`sent${version}`)?.map(({ key, counter }) => [key.join(" "), counter]));
-        for (const { key, counter } of sets.get(`carried${version}`) ?? []) {
-          const ends = { publisher: endpoint(key), viewer: endpoint(key.slice(2)) };
-          const payload = (count: Count): Count => payloadOf(count, version === 6 ? 48 : 28);
-          const sentCount = sent.get(key.join(" ")) ?? { packets: 0, bytes: 0 };
-          counts.set(countKey(ends), { carried: payload(counter), sent: payload(sentCount) });
-        }
-      }
-      return counts;
+      const listing: CounterListing = JSON.parse(
+        await run("nft", ["-j", "list", "counters", "table", "inet", tableName]),
+      );
+      return countsOf(listing.nftables.flatMap(({ counter }) => counter ?? []));
     },
 
     forget: (mappings) => change(forgetCommands(mappings)),
@@ -79,6 +79,20 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     describe: (ports, mappings) => `nft -f - <<'END'\n${tableText(ports, mappings)}END`,
   };
 }
+
+/** Counters by the mapping that they count for. */
+function countsOf(counters: readonly NamedCount[]): ReadonlyMap<string, MappingCounts> {
+  const counts = new Map<string, MappingCounts>();
+  for (const { name, ...count } of counters) {
+    const use = readCounterName(name);
+    if (use === undefined) continue;
+    const payload = payloadOf(count, addressFamily(use.viewer.address) === 6 ? 48 : 28);
+    counts.set(countKey(use), { ...(counts.get(countKey(use)) ?? zero), [use.side]: payload });
+  }
+  return counts;
+}
+
+const zero: MappingCounts = { carried: { packets: 0, bytes: 0 }, sent: { packets: 0, bytes: 0 } };
 
 /** Without the IP and UDP headers, which the kernel counts along: 28 bytes with IPv4, 48 with IPv6. */
 export function payloadOf({ packets, bytes }: Count, headerBytes: number): Count {
@@ -100,20 +114,12 @@ function readSets(json: string): ReadonlyMap<string, readonly Element[]> {
   return sets;
 }
 
-/** nft writes `KEY`, `[KEY, DATA]` for a map, and wraps a key that has a counter into `{elem: {val, counter}}`. */
+/** nft writes `KEY`, or `[KEY, DATA]` for a map; data is a text in a map of counters. */
 function readElement(raw: unknown): Element {
-  const [key, data]: readonly [Wrapped, Concat?] = Array.isArray(raw) ? [raw[0], raw[1]] : [raw as Wrapped];
-  return {
-    key: (key.elem?.val ?? key).concat ?? [],
-    data: data?.concat ?? [],
-    counter: key.elem?.counter ?? { packets: 0, bytes: 0 },
-  };
+  const [key, data]: readonly [Concat, Concat?] = Array.isArray(raw) ? [raw[0], raw[1]] : [raw as Concat];
+  return { key: key.concat ?? [], data: data?.concat ?? [] };
 }
 
 interface Concat {
   readonly concat?: readonly (string | number)[];
-}
-
-interface Wrapped extends Concat {
-  readonly elem?: { readonly val: Concat; readonly counter?: Count };
 }
