@@ -28,7 +28,10 @@ test("the counters that adding a mapping makes are read back as that mapping's, 
   assert.equal(names.length, 4);
   const listed = names.map((name, i) => ({ counter: { name, packets: i + 1, bytes: (i + 1) * 1_000 } }));
   const nftables = [{ metainfo: {} }, ...listed, { counter: { name: "somebody-elses", packets: 1, bytes: 1 } }];
-  const counts = await createNftablesBackend(() => Promise.resolve(JSON.stringify({ nftables }))).readCounts();
+  const counts = await createNftablesBackend(
+    () => Promise.resolve(JSON.stringify({ nftables })),
+    () => Promise.resolve(undefined),
+  ).readCounts();
   const expected = [
     ["10.10.10.175:9099 10.10.10.112:57519", 28, 1],
     ["[fd00:10::175]:9099 [2001:db8::1:0:0:112]:57519", 48, 3],

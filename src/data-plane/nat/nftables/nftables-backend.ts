@@ -2,6 +2,7 @@ import { addressFamily, type Endpoint } from "../../../core/address.ts";
 import { type Count, countKey, type MappingCounts } from "../mapping.ts";
 import type { NatBackend } from "../nat-backend.ts";
 import type { RunTool } from "../run-tool.ts";
+import { dumpCounters, type NamedCount } from "./counter-dump.ts";
 import { forgetCommands, mappingCommands, readCounterName, tableName, tableText } from "./ruleset.ts";
 
 /** An element of `nft -j`: its key's parts, and those of what it maps to. */
@@ -10,19 +11,17 @@ interface Element {
   readonly data: readonly (string | number)[];
 }
 
-/** A counter of the table, as the kernel has it: with IP and UDP headers. */
-interface NamedCount extends Count {
-  readonly name: string;
-}
-
 interface CounterListing {
   readonly nftables: readonly { readonly counter?: NamedCount }[];
 }
 
 const rehearsalName = "punchcast-rehearsal";
 
-/** Drives nft: one table, one transaction a change. */
-export function createNftablesBackend(run: RunTool): NatBackend {
+/**
+ * Drives nft: one table, one transaction a change. Counters, which are read every second, come from `dump`; where it has no
+ * answer they come from nft as well.
+ */
+export function createNftablesBackend(run: RunTool, dump: typeof dumpCounters = dumpCounters): NatBackend {
   const change = async (commands: readonly string[]): Promise<void> => {
     if (commands.length > 0) await run("nft", ["-f", "-"], `${commands.join("\n")}\n`);
   };
@@ -31,6 +30,13 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     const { nftables } = JSON.parse(await run("nft", ["-j", "list", "tables"]));
     const entries: readonly { readonly table?: { readonly family: string; readonly name: string } }[] = nftables;
     return entries.some(({ table }) => table?.family === "inet" && table.name === tableName);
+  }
+
+  async function listCounters(): Promise<readonly NamedCount[]> {
+    const listing: CounterListing = JSON.parse(
+      await run("nft", ["-j", "list", "counters", "table", "inet", tableName]),
+    );
+    return listing.nftables.flatMap(({ counter }) => counter ?? []);
   }
 
   return {
@@ -58,12 +64,7 @@ export function createNftablesBackend(run: RunTool): NatBackend {
     add: (mappings) => change(mappingCommands("add", mappings)),
     cut: (mappings) => change(mappingCommands("delete", mappings)),
 
-    async readCounts() {
-      const listing: CounterListing = JSON.parse(
-        await run("nft", ["-j", "list", "counters", "table", "inet", tableName]),
-      );
-      return countsOf(listing.nftables.flatMap(({ counter }) => counter ?? []));
-    },
+    readCounts: async () => countsOf((await dump(tableName)) ?? (await listCounters())),
 
     forget: (mappings) => change(forgetCommands(mappings)),
 
