@@ -60,7 +60,7 @@ export interface IngestStatistics {
 export interface IngestOptions {
   /** Clock rate in Hz of a payload type. Default: RFC 3551's static types, others by estimate. */
   readonly clockRateOf?: (payloadType: number) => number | undefined;
-  /** Name in the rtpmap of a payload type; asked again every 64 packets. Default: none. */
+  /** Name in the rtpmap of a payload type; asked again every 64 packets, every 8 until it is known. Default: none. */
   readonly codecOf?: (payloadType: number) => string | undefined;
   /** Told during `onPacket` that key frames are looked for from this packet on, since the codec has become known. */
   readonly onVideoCodec?: (codec: VideoCodec) => void;
@@ -77,8 +77,11 @@ const rateWindowMs = 1000;
  */
 const otherSourceMs = 500;
 
-/** Once a codec is known it hardly changes; asking that seldom costs nothing. Until then every packet asks. */
+/** Once a codec is known it hardly changes; asking that seldom costs nothing. */
 const refreshPackets = 64;
+
+/** Until then: less would cost more than the packets' counting where no codec is ever found, more would find it a picture late. */
+const unknownPackets = 8;
 
 /** Makes the statistics of one component. */
 export function createIngestStatistics(options: IngestOptions = {}): IngestStatistics {
@@ -120,7 +123,7 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
     if (packet.payloadType !== payloadType) refresh(packet.payloadType);
     heardAtMs = arrivalMs;
     untilRefresh -= 1;
-    if (untilRefresh <= 0 || codec === undefined) refresh(packet.payloadType);
+    if (untilRefresh <= 0) refresh(packet.payloadType);
     if (highest === -1 || ((packet.sequenceNumber - highest) << 16) >> 16 > 0) {
       if (packet.timestamp !== timestamp || highest === -1) countFrame(arrivalMs);
       highest = packet.sequenceNumber;
@@ -135,8 +138,8 @@ export function createIngestStatistics(options: IngestOptions = {}): IngestStati
 
   function refresh(type: number): void {
     payloadType = type;
-    untilRefresh = refreshPackets;
     codec = codecOf?.(type);
+    untilRefresh = codec === undefined ? unknownPackets : refreshPackets;
     const known = codec === undefined ? undefined : videoCodec(codec);
     if (known === trackedCodec) return;
     trackedCodec = known;

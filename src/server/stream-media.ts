@@ -77,6 +77,12 @@ const staleMs = 2_000;
 /** How long a payload type's codec is believed: an SDP may come, or the packets tell, at any time. */
 const codecMs = 250;
 
+/**
+ * Packets between two looks at whether a recogniser has found out all there is. Each look costs more than the packet; what is
+ * fed to it in between costs little.
+ */
+const settlePackets = 16;
+
 /** One RTP component. */
 interface Lane {
   readonly track: RelayedTrack;
@@ -84,6 +90,8 @@ interface Lane {
   recogniser: Recogniser;
   /** The recogniser has found out all there is, and sees no more packets. */
   isSettled: boolean;
+  /** Packets until that is asked. */
+  untilLook: number;
   hasKeyFrame: boolean;
   /** By payload type, with when it was found. */
   readonly codecs: Map<number, { readonly atMs: number; readonly value: DescribedCodec | undefined }>;
@@ -113,8 +121,10 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
       },
     });
     const track = createRelayedTrack({ cname, random, clockRateOf, ingest });
-    const recogniser = createRecogniser();
-    const lane: Lane = { track, ingest, recogniser, isSettled: false, hasKeyFrame: false, codecs: new Map() };
+    const lane: Lane = {
+      ...{ track, ingest, recogniser: createRecogniser(), isSettled: false, untilLook: settlePackets },
+      ...{ hasKeyFrame: false, codecs: new Map() },
+    };
     lanes.set(component, lane);
     return lane;
   }
@@ -152,6 +162,9 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
   function recognise(lane: Lane, bytes: Uint8Array, atMs: number): void {
     if (lane.isSettled) return;
     lane.recogniser.onDatagram(bytes, atMs);
+    lane.untilLook -= 1;
+    if (lane.untilLook > 0) return;
+    lane.untilLook = settlePackets;
     lane.isSettled = lane.recogniser.isSettled();
   }
 
