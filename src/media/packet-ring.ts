@@ -25,21 +25,21 @@ export interface PacketRing {
   clear(): void;
 }
 
-/** Where the packets of a lane are: for each its position, length and time, flat. Entry 0 is packet `base`. */
+/** The packets of a lane, `first` up to `next`: which ones they are of all. A packet's place is its number modulo the length. */
 interface Lane {
-  readonly entries: number[];
-  base: number;
-  /** Entries at the front that have left. */
-  gone: number;
+  all: Float64Array;
+  first: number;
+  next: number;
 }
 
-const entryWidth = 3;
-
-/** What a packet costs beside its bytes, so that many small ones stay within the bound too: its three numbers, rounded up. */
+/** What a packet costs beside its bytes, so that many small ones stay within the bound too: what the two lists of them have. */
 export const overheadBytes = 32;
 
 /** Memory at the start: a tenth of a second of a 5 Mbit/s stream. It doubles when needed. */
 const initialBytes = 64 << 10;
+
+/** Places of a list at the start: a power of two, as it stays when it doubles. */
+const initialPlaces = 64;
 
 /** An empty ring that never holds more than `maxBytes`, bookkeeping included. */
 export function createPacketRing(maxBytes: number): PacketRing {
@@ -49,71 +49,79 @@ export function createPacketRing(maxBytes: number): PacketRing {
   // two packets have the same: an empty datagram takes a byte too.
   let head = 0;
   let tail = 0;
-  let count = 0;
+  /** Where the head is in memory: a division a packet, of ever larger numbers, would show. */
+  let headAt = 0;
+  // All packets in the order of arrival, `oldest` up to `newest`; a packet's place is its number modulo the length.
+  let positions = new Float64Array(initialPlaces);
+  let lengths = new Float64Array(initialPlaces);
+  let times = new Float64Array(initialPlaces);
+  let lanesOf: Lane[] = [];
+  let oldest = 0;
+  let newest = 0;
 
   function laneOf(lane: number): Lane {
     let found = lanes.get(lane);
     if (found === undefined) {
-      found = { entries: [], base: 0, gone: 0 };
+      found = { all: new Float64Array(initialPlaces), first: 0, next: 0 };
       lanes.set(lane, found);
     }
     return found;
   }
 
-  /** The lane with the oldest packet of all. */
-  function oldest(): Lane | undefined {
-    let found: Lane | undefined;
-    let position = Number.POSITIVE_INFINITY;
-    for (const lane of lanes.values()) {
-      const own = lane.entries[lane.gone * entryWidth];
-      if (own !== undefined && own < position) [found, position] = [lane, own];
-    }
-    return found;
+  function placeOf(packet: number): number {
+    return packet & (positions.length - 1);
   }
 
-  /** Drops the lane's oldest packet. */
-  function drop(lane: Lane): void {
-    const at = lane.gone * entryWidth;
-    tail = (lane.entries[at] ?? 0) + roomOf(lane.entries[at + 1] ?? 0);
-    count -= 1;
-    lane.gone += 1;
-    // Seldom enough that moving the rest to the front costs next to nothing a packet.
-    if (lane.gone * entryWidth * 2 > lane.entries.length) {
-      lane.entries.splice(0, lane.gone * entryWidth);
-      lane.base += lane.gone;
-      lane.gone = 0;
-    }
+  /** Which of all packets this one of a lane is; `undefined` if it has left, or has not come. */
+  function find({ all, first, next }: Lane, id: number): number | undefined {
+    return id < first || id >= next ? undefined : all[id & (all.length - 1)];
   }
 
-  /** Drops the oldest packets of all lanes as long as this field of theirs, 0 the position or 2 the time, is below. */
-  function dropBelow(field: 0 | 2, limit: number): void {
-    for (let lane = oldest(); lane !== undefined; lane = oldest()) {
-      if ((lane.entries[lane.gone * entryWidth + field] ?? 0) >= limit) return;
-      drop(lane);
-    }
+  function dropOldest(): void {
+    const place = placeOf(oldest);
+    tail = (positions[place] ?? 0) + roomOf(lengths[place] ?? 0);
+    const lane = lanesOf[place];
+    if (lane !== undefined) lane.first += 1;
+    oldest += 1;
+  }
+
+  function dropUpTo(packet: number): void {
+    while (oldest < packet) dropOldest();
   }
 
   function isFull(room: number): boolean {
-    return head - tail + room + (count + 1) * overheadBytes > maxBytes;
+    return head - tail + room + (newest - oldest + 1) * overheadBytes > maxBytes;
   }
 
-  function grow(wanted: number): void {
+  function growMemory(wanted: number): void {
     let size = memory.length;
     while (size < wanted) size = Math.min(size * 2, maxBytes);
     const kept = view(tail, head - tail).slice();
     memory = new Uint8Array(size);
-    write(tail, kept);
+    headAt = tail % size;
+    write(kept, kept.length);
   }
 
-  function write(position: number, bytes: Uint8Array): void {
-    const at = position % memory.length;
-    const fitting = memory.length - at;
-    if (bytes.length <= fitting) {
-      memory.set(bytes, at);
-      return;
+  function growLists(): void {
+    const before = lanesOf;
+    const places = positions.length;
+    lanesOf = [];
+    for (let packet = oldest; packet < newest; packet += 1) {
+      const lane = before[packet & (places - 1)];
+      if (lane !== undefined) lanesOf[packet & (2 * places - 1)] = lane;
     }
-    memory.set(bytes.subarray(0, fitting), at);
-    memory.set(bytes.subarray(fitting), 0);
+    [positions, lengths, times] = [positions, lengths, times].map((list) => doubled(list, oldest, newest)) as Lists;
+  }
+
+  /** Writes at the head, and moves it on by the room that the bytes take. */
+  function write(bytes: Uint8Array, room: number): void {
+    const fitting = memory.length - headAt;
+    if (bytes.length <= fitting) memory.set(bytes, headAt);
+    else {
+      memory.set(bytes.subarray(0, fitting), headAt);
+      memory.set(bytes.subarray(fitting), 0);
+    }
+    headAt = room < fitting ? headAt + room : room - fitting;
   }
 
   function view(position: number, length: number): Uint8Array {
@@ -128,53 +136,66 @@ export function createPacketRing(maxBytes: number): PacketRing {
   return {
     push(lane, bytes, atMs) {
       const room = roomOf(bytes.length);
-      while (count > 0 && isFull(room)) dropBelow(0, tail + 1);
+      while (oldest < newest && isFull(room)) dropOldest();
       const own = laneOf(lane);
-      const id = own.base + own.entries.length / entryWidth;
+      const id = own.next;
       if (isFull(room)) return id;
-      if (head - tail + room > memory.length) grow(head - tail + room);
-      write(head, bytes);
-      own.entries.push(head, bytes.length, atMs);
+      if (head - tail + room > memory.length) growMemory(head - tail + room);
+      if (newest - oldest === positions.length) growLists();
+      if (own.next - own.first === own.all.length) own.all = doubled(own.all, own.first, own.next);
+      write(bytes, room);
+      const place = placeOf(newest);
+      positions[place] = head;
+      lengths[place] = bytes.length;
+      times[place] = atMs;
+      lanesOf[place] = own;
+      own.all[id & (own.all.length - 1)] = newest;
+      own.next += 1;
+      newest += 1;
       head += room;
-      count += 1;
       return id;
     },
     get(lane, id) {
-      const { entries, base, gone } = laneOf(lane);
-      const at = (id - base) * entryWidth;
-      const position = entries[at];
-      if (id - base < gone || position === undefined) return undefined;
-      return { bytes: view(position, entries[at + 1] ?? 0), atMs: entries[at + 2] ?? 0 };
+      const packet = find(laneOf(lane), id);
+      if (packet === undefined) return undefined;
+      const place = placeOf(packet);
+      return { bytes: view(positions[place] ?? 0, lengths[place] ?? 0), atMs: times[place] ?? 0 };
     },
-    first(lane) {
-      const { base, gone } = laneOf(lane);
-      return base + gone;
-    },
-    next(lane) {
-      const { entries, base } = laneOf(lane);
-      return base + entries.length / entryWidth;
-    },
+    first: (lane) => laneOf(lane).first,
+    next: (lane) => laneOf(lane).next,
     firstSince(lane, atMs) {
-      const { entries, base, gone } = laneOf(lane);
-      let low = gone;
-      let high = entries.length / entryWidth;
+      const own = laneOf(lane);
+      let low = own.first;
+      let high = own.next;
       while (low < high) {
-        const middle = (low + high) >>> 1;
-        if ((entries[middle * entryWidth + 2] ?? 0) < atMs) low = middle + 1;
+        const middle = Math.floor((low + high) / 2);
+        if ((times[placeOf(find(own, middle) ?? 0)] ?? 0) < atMs) low = middle + 1;
         else high = middle;
       }
-      return base + low;
+      return low;
     },
     dropBefore(lane, id) {
-      const { entries, base } = laneOf(lane);
-      dropBelow(0, entries[(id - base) * entryWidth] ?? head);
+      const own = laneOf(lane);
+      dropUpTo(find(own, id) ?? (id < own.first ? oldest : newest));
     },
-    dropOlder: (before) => dropBelow(2, before),
+    dropOlder(before) {
+      while (oldest < newest && (times[placeOf(oldest)] ?? 0) < before) dropOldest();
+    },
     clear() {
-      dropBelow(0, head);
+      dropUpTo(newest);
       memory = new Uint8Array(Math.min(initialBytes, maxBytes));
+      headAt = head % memory.length;
     },
   };
+}
+
+type Lists = [Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>];
+
+/** A list with twice the places, its entries `first` up to `next` where they belong in it. */
+function doubled(list: Float64Array, first: number, next: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(list.length * 2);
+  for (let i = first; i < next; i += 1) larger[i & (larger.length - 1)] = list[i & (list.length - 1)] ?? 0;
+  return larger;
 }
 
 /** Bytes of memory that a packet takes. */
