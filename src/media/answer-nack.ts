@@ -30,7 +30,7 @@ export function answerNack(
   nack: GenericNack,
   now: number,
   by: {
-    readonly history: PacketHistory;
+    readonly history: Pick<PacketHistory, "find">;
     readonly budget: RepairBudget;
     /** Takes a view into the history, which holds until the history's next `add`: copy it or hand it on at once. */
     readonly send: (bytes: Uint8Array) => void;

@@ -1,7 +1,6 @@
 import { classifyDatagram } from "../rtp/demux.ts";
-import { rtpHeaderLength } from "../rtp/header.ts";
 import { readUint16, readUint32 } from "../rtp/wire.ts";
-import { createPacketRing, overheadBytes } from "./packet-ring.ts";
+import { createPacketRing, type RingPacket } from "./packet-ring.ts";
 
 /** How much of a component is kept. */
 export interface PacketHistoryOptions {
@@ -22,30 +21,48 @@ export interface PacketHistory {
   find(ssrc: number, sequenceNumber: number, now: number): Uint8Array | undefined;
 }
 
+/** Finds RTP packets that are kept elsewhere under ids, which only grow. */
+export interface PacketIndex {
+  /** Notes a packet; what is not RTP is left out. */
+  add(id: number, bytes: Uint8Array): void;
+  /** As a history's. */
+  find(ssrc: number, sequenceNumber: number, now: number): Uint8Array | undefined;
+}
+
 /** The ring has one lane. */
 const lane = 0;
 
-/** RFC 3550 §5.1: no packet in the ring is smaller. */
-const leastBytes = rtpHeaderLength + overheadBytes;
+/** Packets that an index tells apart at most, a power of two: more than 4 MiB of the smallest (RFC 3550 §5.1). */
+const places = 2 ** 17;
 
-/**
- * An empty history. Packets lie in the order of arrival, whatever their numbers do; a chain through the packets with equal
- * numbers tells SSRCs apart.
- */
+/** An empty history. */
 export function createPacketHistory(options: PacketHistoryOptions = {}): PacketHistory {
   const { maxAgeMs = 1_000, maxBytes = 4 << 20 } = options;
   const ring = createPacketRing(maxBytes);
-  const places = 2 ** Math.ceil(Math.log2(maxBytes / leastBytes));
-  /** For each packet in the ring, by its place, the id plus one of the packet before it with the same number; 0 for none. */
+  const index = createPacketIndex((id) => ring.get(lane, id), maxAgeMs);
+  return {
+    add(bytes, now) {
+      if (classifyDatagram(bytes) !== "rtp") return;
+      ring.dropOlder(now - maxAgeMs);
+      index.add(ring.push(lane, bytes, now), bytes);
+    },
+    find: index.find,
+  };
+}
+
+/**
+ * An empty index of what `packetOf` still has. Ids are in the order of arrival, whatever the packets' numbers do; a chain
+ * through the packets with equal numbers tells SSRCs apart.
+ */
+export function createPacketIndex(packetOf: (id: number) => RingPacket | undefined, maxAgeMs: number): PacketIndex {
+  /** For each packet, by its place, the id plus one of the packet before it with the same number; 0 for none. */
   const before = new Uint32Array(places);
   /** For each number the same of its newest packet. Not cleared: whoever reads it looks at the packet. */
   const newest = new Uint32Array(0x1_0000);
 
   return {
-    add(bytes, now) {
+    add(id, bytes) {
       if (classifyDatagram(bytes) !== "rtp") return;
-      ring.dropOlder(now - maxAgeMs);
-      const id = ring.push(lane, bytes, now);
       const number = readUint16(bytes, 2);
       before[id % places] = newest[number] ?? 0;
       newest[number] = id + 1;
@@ -53,7 +70,7 @@ export function createPacketHistory(options: PacketHistoryOptions = {}): PacketH
 
     find(ssrc, sequenceNumber, now) {
       for (let id = (newest[sequenceNumber] ?? 0) - 1; id >= 0; ) {
-        const packet = ring.get(lane, id);
+        const packet = packetOf(id);
         if (packet === undefined || now - packet.atMs > maxAgeMs) return undefined;
         const { bytes } = packet;
         if (readUint16(bytes, 2) === sequenceNumber && readUint32(bytes, 8) === ssrc) return bytes;

@@ -5,7 +5,8 @@ import { answerNack } from "./answer-nack.ts";
 import { createGapTracker } from "./gap-tracker.ts";
 import type { IngestStatistics } from "./ingest-statistics.ts";
 import { createKeyFrameRequests } from "./key-frame-requests.ts";
-import { createPacketHistory, type PacketHistory } from "./packet-history.ts";
+import { createPacketHistory, createPacketIndex, type PacketHistory } from "./packet-history.ts";
+import type { RingPacket } from "./packet-ring.ts";
 import { createReceiverReports } from "./receiver-reports.ts";
 import { createRepairBudget, type RepairBudget } from "./repair-budget.ts";
 import { createReportAggregator, type ReportSummary, type ViewerReport } from "./report-aggregator.ts";
@@ -19,6 +20,8 @@ export interface RelayedTrackOptions {
   readonly ingest: Pick<IngestStatistics, "ssrc" | "payloadType" | "received">;
   /** Milliseconds that packets are kept to be sent again; 0: viewers' requests are not answered. Default 1000. */
   readonly historyMs?: number;
+  /** Where packets are kept for as long already, by the ids that `onMedia` is told. Default: the track keeps them itself. */
+  readonly packetOf?: ((id: number) => RingPacket | undefined) | undefined;
   /** Clock rate in Hz of a payload type, once it is known. */
   readonly clockRateOf: (payloadType: number) => number | undefined;
 }
@@ -36,8 +39,8 @@ export interface RepairCounters {
  * and the one who answers to the others, so that neither side's traffic grows with the number of viewers.
  */
 export interface RelayedTrack {
-  /** Takes a packet of media, read and as it came; `now` is its arrival, in ms of a monotonic clock. */
-  onMedia(packet: RtpFields, bytes: Uint8Array, now: number): void;
+  /** Takes a packet of media, read and as it came; `now` is its arrival, in ms of a monotonic clock. `id`: for `packetOf`. */
+  onMedia(packet: RtpFields, bytes: Uint8Array, now: number, id?: number): void;
   /** Somebody new watches, and has nothing to begin with. */
   wantKeyFrame(): void;
   /** A key frame began: whoever asked for one is served. */
@@ -59,9 +62,12 @@ export interface RelayedTrack {
   counters(): RepairCounters;
 }
 
+/** How long a relay keeps packets to answer with: see `PacketHistoryOptions`. */
+export const relayHistoryMs = 1_000;
+
 /** A track that has not begun. */
 export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
-  const { cname, random, ingest, historyMs = 1_000, clockRateOf } = options;
+  const { cname, random, ingest, historyMs = relayHistoryMs, packetOf, clockRateOf } = options;
   const { received } = ingest;
   const reports = createReceiverReports({ cname, random, received });
   const gaps = createGapTracker();
@@ -70,7 +76,8 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
   const requests = createKeyFrameRequests({ senderSsrc: reports.ssrc, mediaSsrc });
   const budgets = new Map<string, RepairBudget>();
   // Megabytes: only for components that turn out to carry media.
-  let history: PacketHistory | undefined;
+  let history: Pick<PacketHistory, "find"> | undefined;
+  let keep = begin;
   let resent = 0;
   let refused = 0;
 
@@ -80,13 +87,26 @@ export function createRelayedTrack(options: RelayedTrackOptions): RelayedTrack {
     return budget;
   }
 
+  /** Takes the first packet, and has the others kept where it is. */
+  function begin(bytes: Uint8Array, now: number, id: number): void {
+    if (historyMs === 0) keep = () => {};
+    else if (packetOf === undefined) {
+      const own = createPacketHistory({ maxAgeMs: historyMs });
+      history = own;
+      keep = own.add;
+    } else {
+      const index = createPacketIndex(packetOf, historyMs);
+      history = index;
+      keep = (packet, _, at) => index.add(at, packet);
+    }
+    keep(bytes, now, id);
+  }
+
   return {
-    onMedia({ ssrc, sequenceNumber, timestamp }, bytes, now) {
+    onMedia({ ssrc, sequenceNumber, timestamp }, bytes, now, id = 0) {
       reports.onPacket(ssrc, now);
       gaps.onPacket(ssrc, sequenceNumber, timestamp, now);
-      if (historyMs === 0) return;
-      history ??= createPacketHistory({ maxAgeMs: historyMs });
-      history.add(bytes, now);
+      keep(bytes, now, id);
     },
 
     wantKeyFrame() {

@@ -13,8 +13,11 @@ export interface StreamCache {
   /**
    * Takes one packet of a component as it arrived; `atMs` never goes back. `isKeyStart`: the packet belongs to an access
    * unit that begins a decodable sequence. Parameter sets in front of it, with the same RTP timestamp, are found without.
+   * Returns its number among the component's.
    */
-  add(component: number, bytes: Uint8Array, atMs: number, mark: { readonly isKeyStart: boolean }): void;
+  add(component: number, bytes: Uint8Array, atMs: number, mark: { readonly isKeyStart: boolean }): number;
+  /** A component's packet of this number; `undefined` if it has left. */
+  get(component: number, id: number): RingPacket | undefined;
   /**
    * The component's packet at the cursor, or the oldest one after it that is still there; `undefined`: all has been read.
    * Cursors count a component's packets, so a reader goes on at `next` while packets are being added.
@@ -38,6 +41,8 @@ export interface KeyFrameCacheOptions {
   readonly maxBytes?: number;
   /** Default 15,000: senders that care for newcomers have a key frame every 10 s at the latest. */
   readonly maxMs?: number;
+  /** What no newcomer needs stays for so long all the same, within `maxBytes`, for others who ask for it. Default 0. */
+  readonly keptMs?: number;
   /**
    * Whether a component is known to have key frames, before the first one came. Default: learned from `isKeyStart`, and
    * until then a video passes for sound.
@@ -77,7 +82,7 @@ interface Track {
  * oldest packets leave, and there is no start until the next key frame: a remainder without a head is of no use.
  */
 export function createKeyFrameCache(options: KeyFrameCacheOptions = {}): StreamCache {
-  const { maxBytes = 16 << 20, maxMs = 15_000, hasKeyFrames = () => false } = options;
+  const { maxBytes = 16 << 20, maxMs = 15_000, keptMs = 0, hasKeyFrames = () => false } = options;
   const ring = createPacketRing(maxBytes);
   const tracks = new Map<number, Track>();
   const videos = new Set<number>();
@@ -106,7 +111,9 @@ export function createKeyFrameCache(options: KeyFrameCacheOptions = {}): StreamC
       if (id === undefined || packet === undefined) return;
       if (oldest === undefined || packet.atMs < oldest.atMs) oldest = { component, id, atMs: packet.atMs };
     }
-    if (oldest !== undefined) ring.dropBefore(oldest.component, oldest.id);
+    if (oldest === undefined) return;
+    if (keptMs > 0) ring.dropOlder(Math.min(oldest.atMs, newestMs - keptMs));
+    else ring.dropBefore(oldest.component, oldest.id);
   }
 
   /** When the last of the videos began; `undefined` if one of them has no beginning here. */
@@ -130,14 +137,18 @@ export function createKeyFrameCache(options: KeyFrameCacheOptions = {}): StreamC
       if (kind === "rtcp" && ring.next(component) === 0) {
         track.report = { bytes: bytes.slice(), atMs };
         track.reports += 1;
-        return;
+        return track.reports - 1;
       }
       track.report = undefined;
       if (isKeyStart) videos.add(component);
       ring.dropOlder(atMs - (videos.size > 0 ? maxMs : soundKeptMs));
-      follow(track, bytes, ring.push(component, bytes, atMs), isKeyStart);
+      const id = ring.push(component, bytes, atMs);
+      follow(track, bytes, id, isKeyStart);
       if (isKeyStart) dropOldSequences();
+      return id;
     },
+
+    get: ring.get,
 
     revise(component, isKeyStart) {
       const track = trackOf(component);

@@ -6,7 +6,7 @@ import {
   type RestartKind,
 } from "../media/ingest-statistics.ts";
 import { createRecogniser, type Recogniser } from "../media/recognise.ts";
-import { createRelayedTrack, type RelayedTrack, rtcpPacketsOf } from "../media/relayed-track.ts";
+import { createRelayedTrack, type RelayedTrack, relayHistoryMs, rtcpPacketsOf } from "../media/relayed-track.ts";
 import { createSenderReportRepair } from "../media/sender-report-repair.ts";
 import { createKeyFrameCache } from "../media/stream-cache.ts";
 import { readRtp } from "../rtp/demux.ts";
@@ -100,7 +100,7 @@ interface Lane {
 /** A stream of which nothing has come yet. */
 export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
   const { random, cname, described } = options;
-  const cache = options.cache ? createKeyFrameCache() : undefined;
+  const cache = options.cache ? createKeyFrameCache({ keptMs: relayHistoryMs }) : undefined;
   const lanes = new Map<number, Lane>();
   const reports = createSenderReportRepair({ factsOf: (track, payloadType) => codecOf(2 * track, payloadType) });
   let beganAt = 0;
@@ -120,7 +120,8 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
         isKeyFrame = true;
       },
     });
-    const track = createRelayedTrack({ cname, random, clockRateOf, ingest });
+    const packetOf = cache && ((id: number) => cache.get(component, id));
+    const track = createRelayedTrack({ cname, random, clockRateOf, ingest, packetOf });
     const lane: Lane = {
       ...{ track, ingest, recogniser: createRecogniser(), isSettled: false, untilLook: settlePackets },
       ...{ hasKeyFrame: false, codecs: new Map() },
@@ -206,7 +207,6 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
         options.onRestart(component, restart);
       }
       if (packet !== undefined) {
-        lane.track.onMedia(packet, bytes, atMs);
         if (isKeyFrame) {
           lane.hasKeyFrame = true;
           lane.track.onKeyFrame();
@@ -217,7 +217,8 @@ export function createStreamMedia(options: StreamMediaOptions): StreamMedia {
           options.report(component + 1, report);
         }
       }
-      cache?.add(component, bytes, atMs, { isKeyStart: isKeyFrame });
+      const id = cache?.add(component, bytes, atMs, { isKeyStart: isKeyFrame });
+      if (packet !== undefined) lane.track.onMedia(packet, bytes, atMs, id);
     },
 
     onReport(component, bytes, atMs) {

@@ -40,7 +40,7 @@ function sequencesFrom(cache: StreamCache, component: number, cursor: number): n
 
 test("key frames that are told only afterwards count as if they had been told at once", () => {
   const { cache, add, newcomer } = filling();
-  const plain = (number: number, frame: number, word?: "set"): void =>
+  const plain = (number: number, frame: number, word?: "set"): number =>
     cache.add(0, rtp(number, frame, word), number, { isKeyStart: false });
   plain(1, 1);
   for (const frame of [2, 3]) {
@@ -200,4 +200,12 @@ test("the ring holds the newest packets of all lanes, whole, within its bound", 
     }),
     { numRuns: 60 },
   );
+});
+
+test("packets from before the last key frames stay for others as long as they were promised", () => {
+  const cache = createKeyFrameCache({ keptMs: 1_000 });
+  const ids = Array.from({ length: 300 }, (_, i) => cache.add(0, rtp(i, i), 10 * i, { isKeyStart: true }));
+  assert.equal(cache.start(0), ids[299]);
+  assert.deepEqual(cache.get(0, ids[199] ?? 0), { bytes: rtp(199, 199), atMs: 1_990 });
+  assert.equal(cache.get(0, ids[198] ?? 0), undefined);
 });
