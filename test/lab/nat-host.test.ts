@@ -17,6 +17,7 @@ import {
 } from "../support/nat-host.ts";
 import { withTempFolder } from "../support/temp-folder.ts";
 
+const punched = "10.10.10.197:9000";
 const options = {
   ...(await needsLab("python3", "nft", "conntrack", "iptables-nft", "iptables-legacy")),
   timeout: 60_000,
@@ -87,6 +88,13 @@ for (const tool of ["nft", "iptables-nft", "iptables-legacy"] as const) {
         };
       };
       const [first, second] = [await open(), await open()];
+      // What the relay itself once sent there, as one without this plane does: these are the addresses of the stream's answers.
+      const own = (to: string, toPort: number): Promise<string> =>
+        shell(
+          host,
+          `conntrack -I -p udp -s 10.10.10.197 -d ${to} --sport 9000 --dport ${toPort} --timeout 7000 2>/dev/null`,
+        );
+      await own(lab.host("C1").address, first.at);
       const flow = {
         local: { address: "10.10.10.197", port: 9099 },
         publisher: { address: lab.host("S1").address, port },
@@ -118,6 +126,8 @@ for (const tool of ["nft", "iptables-nft", "iptables-legacy"] as const) {
           `${took} ms until all was done`,
       );
       assert.ok(before.length > 400 && after.length > 1000);
+      const from = await viewers.call<[string, string, number, number][]>("from", first.at);
+      assert.deepEqual([...new Set(from.map(([, address, sourcePort]) => `${address}:${sourcePort}`))], [punched]);
       // While the rules change, packets take two ways through the relay and may overtake one another.
       const all = [...before, ...after].map(({ number }) => number).sort((a, b) => a - b);
       assert.deepEqual(
@@ -126,7 +136,9 @@ for (const tool of ["nft", "iptables-nft", "iptables-legacy"] as const) {
         "none lost, none twice",
       );
       assert.equal(all.at(-1), 2999);
+      await own("192.0.2.7", 24084);
       await nat.close();
+      assert.doesNotMatch(await shell(host, "conntrack -L -p udp 2>/dev/null"), /sport=9000/, "a stop leaves nothing");
     }),
   );
 

@@ -6,19 +6,29 @@ import type { RunTool } from "./run-tool.ts";
 /** A tracked connection's first packet: where it came from and where it went to, before any translation. */
 export interface Original {
   readonly from: Endpoint;
-  readonly to: Endpoint;
+  /** Default: any. */
+  readonly to?: Endpoint;
 }
 
 /**
  * The entries that keep a new mapping from taking hold: the NAT chains are asked for a connection's first packet only, so
- * one that is tracked already goes on as before; and one that the viewer's packets made has the addresses that the
- * stream's answers would have, and two may not have the same.
+ * one that is tracked already goes on as before; and one that the viewer's packets made, or the relay's to the viewer, has
+ * the addresses that the stream's answers would have, and two may not have the same.
  */
 export function inTheWayOf({ publisher, ingest, viewer, punched }: Mapping): Original[] {
   return [
     { from: publisher, to: ingest },
     { from: viewer, to: punched },
+    { from: punched, to: viewer },
   ];
+}
+
+/**
+ * What the relay itself sent first from its punch port, to anybody: while the rules go, its answer to a request of just
+ * before can be tracked.
+ */
+export function ownFirst(punchPort: number, localAddresses: readonly string[]): Original[] {
+  return localAddresses.map((address) => ({ from: { address, port: punchPort } }));
 }
 
 /** The entry that carries a mapping's packets on, in both directions, when the mapping itself is gone. */
@@ -51,7 +61,8 @@ async function deleteOne(run: RunTool, original: Original): Promise<void> {
 }
 
 function argumentsOf({ from, to }: Original): string[] {
-  const family = addressFamily(to.address) === 6 ? "ipv6" : "ipv4";
-  const ports = ["--sport", String(from.port), "--dport", String(to.port)];
-  return ["-D", "-f", family, "-p", "udp", "-s", from.address, "-d", to.address, ...ports];
+  const family = addressFamily(from.address) === 6 ? "ipv6" : "ipv4";
+  const source = ["-s", from.address, "--sport", String(from.port)];
+  const destination = to === undefined ? [] : ["-d", to.address, "--dport", String(to.port)];
+  return ["-D", "-f", family, "-p", "udp", ...source, ...destination];
 }

@@ -27,11 +27,15 @@ export async function readHostNetwork(): Promise<HostNetwork> {
   };
 }
 
+/** The host's own addresses, as they are now, each once. */
+export function listLocalAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
+  return [...new Set(all.flatMap(({ address }) => normalizeAddress(address) ?? []))];
+}
+
 /** Tells the host's own addresses, as they are now. */
 export function readLocalAddresses(): (address: string) => boolean {
-  const own = new Set(
-    Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => normalizeAddress(address))),
-  );
+  const own = new Set(listLocalAddresses());
   return (address) => own.has(address) || address.startsWith("127.");
 }
 

@@ -2,8 +2,8 @@ import type { ForwardingChange } from "../../relay/forwarding.ts";
 import type { Counters, DataPlane, PlaneCounters, PlanePorts } from "../data-plane.ts";
 import { createUserspacePlane, type PacketSender } from "../userspace/userspace-plane.ts";
 import { chooseTool, createBackend, tryBackend } from "./choose-backend.ts";
-import { carrierOf, deleteTracked, inTheWayOf, type Original } from "./conntrack.ts";
-import { readHostNetwork, readLocalAddresses } from "./host-network.ts";
+import { carrierOf, deleteTracked, inTheWayOf, type Original, ownFirst } from "./conntrack.ts";
+import { listLocalAddresses, readHostNetwork, readLocalAddresses } from "./host-network.ts";
 import { countKey, createForwardingState, mappingKey, type OwnedMapping } from "./mapping.ts";
 import type { NatBackend } from "./nat-backend.ts";
 import { findObstacles } from "./obstacles.ts";
@@ -161,12 +161,13 @@ export function createNatPlane({ send, switches, warn, tool }: NatPlaneOptions):
     const flows = state.flows().map(({ publisher, local }) => ({ from: publisher, to: local }));
     state.clear();
     if (running === undefined) return;
-    const { backend, release } = running;
+    const { backend, ports, release } = running;
     running = undefined;
     try {
       await backend.remove();
-      // The last moments of the rules can leave an entry without a mapping, where a publisher sends on.
-      await deleteTracked(run, [...[...installed.values()].map(carrierOf), ...flows]);
+      // The last moments of the rules can leave entries without a mapping, where a publisher sends on and a viewer leaves.
+      const left = [...flows, ...ownFirst(ports.punch, listLocalAddresses())];
+      await deleteTracked(run, [...[...installed.values()].map(carrierOf), ...left]);
       await putSwitchesBack(switches);
     } finally {
       await release();
