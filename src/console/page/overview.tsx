@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ApiStream } from "../../http/api/shapes.ts";
 import { formatBitrate, formatCodec, formatCount, formatDuration, formatNumber, formatShare } from "../model/format.ts";
 import { recent } from "../model/history.ts";
@@ -16,7 +16,7 @@ export function Overview(): VNode {
   const { state } = useConsole();
   const [isCreating, setCreating] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = "Streams · Punchcast";
     heading.current?.focus();
   }, []);

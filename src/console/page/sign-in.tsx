@@ -1,5 +1,5 @@
 import type { TargetedSubmitEvent, VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../model/problem.ts";
 import { Brand } from "./brand.tsx";
 
@@ -13,7 +13,7 @@ export function SignIn({
 }): VNode {
   const [token, setToken] = useState("");
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = "Sign in · Punchcast";
     field.current?.focus();
   }, [problem]);

@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ApiKeys } from "../../http/api/shapes.ts";
 import { formatNumber } from "../model/format.ts";
 import { recent } from "../model/history.ts";
@@ -20,7 +20,7 @@ export function StreamView({ name }: { readonly name: string }): VNode {
   const [dialog, setDialog] = useState<"delete" | "rotate" | "mint">();
   const [keys, setKeys] = useState<ApiKeys>();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${name} · Punchcast`;
     heading.current?.focus();
   }, [name]);
